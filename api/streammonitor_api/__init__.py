@@ -1,0 +1,1 @@
+"""The contracts: what resources, settings, incidents and events look like. Pure."""

@@ -1,0 +1,1 @@
+"""The data plane: decodes each stream once, runs every detector on it, reports incidents."""

@@ -1,0 +1,95 @@
+"""Everything of a stream that is neither picture nor sound.
+
+Each item carries the track it belongs to (`video:0`, `audio:1`, or `stream` for the whole) and
+its media time in seconds. Times count from an origin that is the same for all tracks of a stream;
+they never jump: the source has unwrapped and re-anchored them, and says in `Packet.jump_s` that
+it had to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STREAM_TRACK = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One compressed access unit, before it is decoded."""
+
+    track: str
+    time: float
+    """Media time of its presentation, in seconds (of its decoding, where it has no other)."""
+    duration: float
+    """Seconds; 0 where the container does not say."""
+    size: int
+    """Bytes."""
+    key: bool
+    """Whether decoding can start here."""
+    corrupt: bool = False
+    """The demuxer marked it as damaged (bytes of it were lost)."""
+    jump_s: float = 0.0
+    """By how much its timestamp departs from where the packet before it ended; 0 for none."""
+    continuity_errors: int = 0
+    """MPEG-TS packets found missing or out of order since the packet before (all PIDs)."""
+
+    @property
+    def end(self) -> float:
+        return self.time + self.duration
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a track is encoded as; sent before its first sample and whenever it changes."""
+
+    track: str
+    time: float
+    codec: str
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    """Nominal pictures per second; 0 where unknown or absurd."""
+    pixel_format: str = ""
+    rate: int = 0
+    """Samples per second."""
+    channels: int = 0
+
+    def describe(self) -> str:
+        """Write it as people do: `h264 1920x1080 29.97 fps yuv420p`, `aac 48000 Hz 2 channels`."""
+        if self.rate:
+            plural = "" if self.channels == 1 else "s"
+            return f"{self.codec} {self.rate} Hz {self.channels} channel{plural}"
+        fps = f" {self.fps:.5g} fps" if self.fps else ""
+        return f"{self.codec} {self.width}x{self.height}{fps} {self.pixel_format}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A packet that the decoder refused, or a picture that it could decode only in part."""
+
+    track: str
+    time: float
+    duration: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The source went away or came back."""
+
+    track: str
+    time: float
+    """Media time of the last sample's end when it went; of the first sample when it came."""
+    up: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """How long a live stream, or one of its tracks, has given no media, as of now."""
+
+    track: str
+    time: float
+    """Media time at which the media ended."""
+    idle_s: float
+    """Seconds beyond the interval at which this kind of source delivers; 0 while media flows."""

@@ -1,0 +1,124 @@
+"""A decoded picture and the measures of it that detectors share.
+
+The planes are views of the decoder's own memory: no detector may write to them or keep them
+beyond `observe`. Measures are computed when the first detector asks and kept for the others.
+They look at a thinned-out picture (`small`), because copying and summing every pixel of a 1080p
+picture costs more than decoding it; a detector that finds something suspicious there looks
+again at `luma`, in full.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    U8 = NDArray[np.uint8]
+    Plane = NDArray[np.uint8] | NDArray[np.uint16]
+
+SMALL_WIDTH, SMALL_HEIGHT = 480, 270
+"""`small` is thinned out to about this size: a sixteenth of the pixels of 1080p, which costs
+about 1 % of decoding them."""
+
+
+class Picture:
+    """One decoded picture.
+
+    Parameters
+    ----------
+    luma: (height, width), uint8, or uint16 for more than 8 bits; a view, read-only.
+    chroma: the two colour planes, (height / 1 or 2, width / 1 or 2), same type; None for grey.
+    time: media time in seconds. duration: seconds it is shown for, > 0.
+    depth: bits of a sample. full_range: black is 0 and white the maximum, instead of 16 and 235.
+    key: decoding could start here. corrupt: the decoder says that it concealed or missed parts.
+    previous: the picture before it on this track, if of the same size.
+    frame: the decoder's own object, opaque, for whoever has to encode the picture again.
+    """
+
+    def __init__(
+        self,
+        luma: Plane,
+        chroma: tuple[Plane, Plane] | None,
+        *,
+        track: str,
+        time: float,
+        duration: float,
+        depth: int = 8,
+        full_range: bool = False,
+        key: bool = False,
+        corrupt: bool = False,
+        previous: Picture | None = None,
+        frame: Any = None,
+    ) -> None:
+        self.luma = luma
+        self.chroma = chroma
+        self.track = track
+        self.time = time
+        self.duration = duration
+        self.depth = depth
+        self.full_range = full_range
+        self.key = key
+        self.corrupt = corrupt
+        self.frame = frame
+        self.previous_small: U8 | None = None
+        """`small` of the picture before it; None at the start and after a change of size."""
+        if previous is not None and previous.luma.shape == luma.shape:
+            self.previous_small = previous.small
+
+    @property
+    def end(self) -> float:
+        return self.time + self.duration
+
+    @property
+    def height(self) -> int:
+        return int(self.luma.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.luma.shape[1])
+
+    @property
+    def black(self) -> int:
+        """Luma of black on the 8-bit scale: 16, or 0 for full range (ITU-R BT.709)."""
+        return 0 if self.full_range else 16
+
+    @property
+    def white(self) -> int:
+        """Luma of white on the 8-bit scale: 235, or 255 for full range (ITU-R BT.709)."""
+        return 255 if self.full_range else 235
+
+    @property
+    def step(self) -> int:
+        """Every how many rows and columns `small` takes a pixel of `luma`; 1 for small ones."""
+        return max(1, min(self.height // SMALL_HEIGHT, self.width // SMALL_WIDTH))
+
+    def to_8_bits(self, samples: Plane) -> U8:
+        """Scale samples of this picture to 0-255; a view where they are 8 bits already."""
+        if samples.dtype == np.uint8:
+            return cast("U8", samples)
+        return cast("U8", (samples >> (self.depth - 8)).astype(np.uint8))
+
+    @cached_property
+    def small(self) -> U8:
+        """Thinned-out luma, 8 bits: (ceil(height / step), ceil(width / step)), contiguous."""
+        step = self.step
+        return np.ascontiguousarray(self.to_8_bits(self.luma[::step, ::step]))
+
+    @cached_property
+    def change(self) -> U8 | None:
+        """|small - previous_small|, uint8, or None where there is no previous picture."""
+        before = self.previous_small
+        if before is None:
+            return None
+        change: U8 = np.maximum(self.small, before)
+        change -= np.minimum(self.small, before)
+        return change
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean of `small`, 0-255."""
+        return float(self.small.mean())

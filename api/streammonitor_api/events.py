@@ -1,0 +1,56 @@
+"""What leaves a worker: events of incidents, and one summary a stream.
+
+The written form is the contract of `streammonitor watch --output jsonl`: one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from streammonitor_api.incident import Incident
+
+EventKind = Literal["opened", "updated", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to an incident. `time` is when it was told (RFC 3339, wall clock)."""
+
+    kind: EventKind
+    time: str
+    incident: Incident
+
+    def as_json(self) -> dict[str, object]:
+        return {"event": self.kind, "time": self.time, "incident": self.incident.as_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of a stream, told once at its end.
+
+    `media_s` is how much media was watched, `frames` the pictures measured, `cpu_s` the processor
+    time that this took, `incidents` how many were opened.
+    """
+
+    stream: str
+    media_s: float
+    frames: int
+    cpu_s: float
+    incidents: int
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "event": "summary",
+            "stream": self.stream,
+            "media_s": round(self.media_s, 3),
+            "frames": self.frames,
+            "cpu_s": round(self.cpu_s, 3),
+            "incidents": self.incidents,
+        }
+
+
+def as_line(message: Event | Summary) -> str:
+    """Write one message as a line of JSON, without the line's end."""
+    return json.dumps(message.as_json(), ensure_ascii=False, allow_nan=False)

@@ -1,8 +1,8 @@
 """What a detector is.
 
 A detector is a small class in a file of its own: name, settings, `observe`. It holds no clock,
-does no I/O and knows no stream: it turns one item of a track into measures. One instance serves
-one track. When a measure becomes an incident is not its business: see `incidents.py`.
+does no I/O and knows no stream: it turns one item into measures. One instance serves one track
+(or all tracks of one stream, see `scope`). When a measure becomes an incident is not its business: see `incidents.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -75,8 +75,10 @@ class Detector(ABC, Generic[ItemT]):
 
     name: ClassVar[str]
     """Kebab case; the file and the class are named after it."""
-    reads: ClassVar[type]
-    """The kind of item that `observe` takes: Picture, Sound, Packet, …"""
+    reads: ClassVar[type | tuple[type, ...]]
+    """The kinds of item that `observe` takes: Picture, Sound, Packet, …"""
+    scope: ClassVar[Literal["track", "stream"]] = "track"
+    """One instance for each track, or one that sees the items of all tracks of a stream."""
     unit: ClassVar[str]
     """Unit of `Measure.value` and of `threshold`."""
     severity: ClassVar[str]

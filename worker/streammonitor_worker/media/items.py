@@ -75,21 +75,27 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The source went away or came back."""
+    """Whether the source can be read; repeated while it cannot.
+
+    While there is no media, media time stands still: `time` counts on the stream's clock,
+    seconds since the watching began.
+    """
 
     track: str
     time: float
-    """Media time of the last sample's end when it went; of the first sample when it came."""
     up: bool
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """How long a live stream, or one of its tracks, has given no media, as of now."""
+    """How long a live stream, or one of its tracks, has given no media, as of now.
+
+    `time` is now: on the stream's clock for a whole stream, the media time that the other tracks
+    have reached for a single one.
+    """
 
     track: str
     time: float
-    """Media time at which the media ended."""
     idle_s: float
     """Seconds beyond the interval at which this kind of source delivers; 0 while media flows."""

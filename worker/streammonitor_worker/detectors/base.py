@@ -2,7 +2,8 @@
 
 A detector is a small class in a file of its own: name, settings, `observe`. It holds no clock,
 does no I/O and knows no stream: it turns one item into measures. One instance serves one track
-(or all tracks of one stream, see `scope`). When a measure becomes an incident is not its business: see `incidents.py`.
+(or all tracks of one stream, see `scope`). When a measure becomes an incident is not its business:
+see `incidents.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -118,6 +120,6 @@ def runs(
     edges = sound.chunk_edges
     cuts = np.flatnonzero(present[1:] != present[:-1]) + 1
     bounds = [0, *cuts.tolist(), len(present)]
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in pairwise(bounds):
         if last > first:
             yield float(edges[first]), float(edges[last]), bool(present[first]), values[first:last]

@@ -58,10 +58,7 @@ class ContinuityError(Detector[Packet]):
     def observe(self, packet: Packet) -> Iterator[Measure]:
         """Errors within the last second; present at the packets that carry them."""
         if packet.continuity_errors == 0:
-            if self._errors:
-                yield Measure(packet.time, packet.end, False, 0.0)
-                if packet.time - self._errors[-1][0] > self.clear_after:
-                    self._errors.clear()
+            yield Measure(packet.time, packet.end, False, 0.0)
             return
         self._errors.append((packet.time, packet.continuity_errors))
         while packet.time - self._errors[0][0] > _WINDOW_S:

@@ -66,10 +66,7 @@ class DecodeError(Detector[Packet | Picture | Failure]):
         elif isinstance(item, Picture) and item.corrupt:
             reason = "parts of the picture are missing or concealed"
         if reason is None:
-            if failed:
-                yield Measure(item.time, item.time + item.duration, False, 0.0)
-                if item.time - failed[-1] > _WINDOW_S:
-                    failed.clear()
+            yield Measure(item.time, item.time + item.duration, False, 0.0)
             return
         failed.append(item.time)
         while item.time - failed[0] > _WINDOW_S:

@@ -36,7 +36,6 @@ class FormatChange(Detector[Format | Packet]):
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings)
         self._known: Format | None = None
-        self._changed_at = float("-inf")
 
     @property
     def threshold(self) -> float:
@@ -45,8 +44,7 @@ class FormatChange(Detector[Format | Packet]):
     def observe(self, item: Format | Packet) -> Iterator[Measure]:
         """Number of changed properties; present at the change."""
         if isinstance(item, Packet):
-            if item.time - self._changed_at <= 2 * self.clear_after:
-                yield Measure(item.time, item.end, False, 0.0)
+            yield Measure(item.time, item.end, False, 0.0)
             return
         before, self._known = self._known, item
         if before is None:
@@ -54,7 +52,6 @@ class FormatChange(Detector[Format | Packet]):
         changed = [name for name in _PROPERTIES if _differs(name, before, item)]
         if not changed:
             return
-        self._changed_at = item.time
         yield Measure(
             item.time,
             item.time,

@@ -27,7 +27,7 @@ class StreamStallSettings(Settings):
     gap: float = setting(
         1.0,
         what="time without media from which it is counted as missing",
-        source="jitter of live sources; above the 0.7 s between PTS that ETSI TR 101 290 2.5 allows",
+        source="above the 0.7 s between timestamps that ETSI TR 101 290 2.5 allows",
         unit="s",
         minimum=0.1,
         maximum=60.0,

@@ -1,0 +1,171 @@
+"""Watches several sources in one process until all have ended: `streammonitor watch`.
+
+Each stream is a thread that reads, decodes and measures; decoding releases the interpreter's
+lock. The caller's thread ticks them and ends them: a thread that blocks in a source is left
+behind, its incidents closed for it, so that stopping never waits for the network.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from streammonitor_api.errors import StreamMonitorError
+from streammonitor_api.events import Event, Summary
+from streammonitor_api.fidelity import Fidelity
+from streammonitor_api.plan import Plan
+from streammonitor_worker.pipeline import Pipeline
+from streammonitor_worker.pipeline.evidence import EvidenceKeeper
+from streammonitor_worker.source import Source, SourceOptions, expand
+from streammonitor_worker.status import StreamStatus
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.1
+"""How often streams are looked at from outside: the precision of alarms that only the clock can
+raise, and of `duration_s`."""
+STOP_S = 1.0
+"""How long threads are waited for when the watch is stopped; half of the 2 s promised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchOptions:
+    """How to watch. `duration_s` is wall-clock time for live streams, media time for files."""
+
+    fidelity: Fidelity = Fidelity.FULL
+    duration_s: float | None = None
+    evidence_folder: Path | None = None
+    source: SourceOptions = field(default_factory=SourceOptions)
+
+
+class Watch:
+    """Several streams, watched together.
+
+    `sinks` take every event, one at a time, in the order in which each stream told them.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[str],
+        plan: Plan,
+        options: WatchOptions,
+        sinks: Sequence[Callable[[Event], None]],
+    ) -> None:
+        self._urls = list(sources)
+        self._plan = plan
+        self._options = options
+        self._sinks = sinks
+        self._emitting = threading.Lock()
+        self._streams: list[list[Pipeline]] = [[] for _ in self._urls]
+        self._threads: list[threading.Thread] = []
+        self._failures: dict[str, str] = {}
+
+    @property
+    def failures(self) -> list[str]:
+        """One line for each source that could not be watched at all."""
+        return list(self._failures.values())
+
+    def statuses(self) -> list[StreamStatus]:
+        """How each stream is doing right now, in the order of the sources."""
+        return [pipeline.status() for pipeline in self._pipelines()]
+
+    def run(self, stop: threading.Event) -> list[Summary]:
+        """Watch until all streams have ended, the duration has passed or `stop` is set."""
+        for position, url in enumerate(self._urls):
+            self._start(url, partial(self._open, position, url))
+        began = time.monotonic()
+        while any(thread.is_alive() for thread in self._threads):
+            if stop.wait(TICK_S):
+                break
+            for pipeline in self._pipelines():
+                pipeline.tick()
+            if self._enough(time.monotonic() - began):
+                break
+        self._finish()
+        return [_summary(status) for status in self.statuses()]
+
+    def _pipelines(self) -> list[Pipeline]:
+        return [pipeline for group in self._streams for pipeline in list(group)]
+
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name=redact(name), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _open(self, position: int, url: str) -> None:
+        """Find the renditions to watch; watch the first here and each other on its own thread."""
+        try:
+            sources = [Source(spec, self._options.source) for spec in self._specs(url)]
+        except StreamMonitorError as error:
+            self._failures[url] = str(error)
+            return
+        pipelines = [self._pipeline(source) for source in sources]
+        self._streams[position].extend(pipelines)
+        for pipeline in pipelines[1:]:
+            self._start(pipeline.stream, partial(self._watch, pipeline))
+        self._watch(pipelines[0])
+
+    def _specs(self, url: str) -> list[SourceSpec]:
+        return expand(url, self._options.source)
+
+    def _pipeline(self, source: Source) -> Pipeline:
+        folder = self._options.evidence_folder
+        return Pipeline(
+            source,
+            self._plan,
+            self._emit,
+            fidelity=self._options.fidelity,
+            evidence=None if folder is None else EvidenceKeeper(folder),
+        )
+
+    def _watch(self, pipeline: Pipeline) -> None:
+        try:
+            pipeline.run()
+        except StreamMonitorError as error:
+            self._failures[pipeline.stream] = str(error)
+        except Exception as error:  # the end of a thread: no other stream may be disturbed
+            logger.exception("%s: the watching failed", pipeline.stream)
+            message = f"{pipeline.stream}: internal error: {error!r}; please report it"
+            self._failures[pipeline.stream] = message
+            pipeline.finish(message)
+
+    def _emit(self, event: Event) -> None:
+        with self._emitting:
+            for sink in self._sinks:
+                sink(event)
+
+    def _enough(self, elapsed_s: float) -> bool:
+        """Whether every stream has been watched for the duration asked for."""
+        wanted = self._options.duration_s
+        if wanted is None:
+            return False
+        for pipeline in self._pipelines():
+            watched_s = pipeline.media_s if pipeline.source.live is False else elapsed_s
+            if not pipeline.ended and watched_s < wanted:
+                return False
+        return bool(self._pipelines()) or elapsed_s >= wanted
+
+    def _finish(self) -> None:
+        pipelines = self._pipelines()
+        for pipeline in pipelines:
+            pipeline.source.stop()
+        deadline = time.monotonic() + STOP_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for pipeline in pipelines:
+            pipeline.finish()
+
+
+def _summary(status: StreamStatus) -> Summary:
+    return Summary(
+        stream=status.stream,
+        media_s=status.media_s,
+        frames=status.pictures,
+        cpu_s=sum(status.cpu_s.values()),
+        incidents=status.incidents,
+    )

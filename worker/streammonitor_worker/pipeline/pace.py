@@ -1,0 +1,65 @@
+"""Where a stream is: in media time, on the wall clock, and how far behind.
+
+Pure bookkeeping on numbers that it is given; the pipeline owns one.
+"""
+
+from __future__ import annotations
+
+TRACK_IDLE_S = 1.0
+"""A track that is this far behind the others is looked at; less is ordinary interleaving."""
+
+
+class Pace:
+    """Follows one stream.
+
+    `now` is always seconds on the stream's clock: monotonic, 0 when the watching began.
+    `wall_start` is the wall-clock time (seconds since 1970) of that moment.
+    """
+
+    def __init__(self, wall_start: float) -> None:
+        self._wall_start = wall_start
+        self._ends: dict[str, float] = {}
+        self._arrived_at = 0.0
+        self._waited_s = 0.0
+        self._caught_up: tuple[float, float] | None = None
+        self.media_s = 0.0
+        """Media time that has been reached, over all tracks."""
+        self.lag_s = 0.0
+
+    def wall(self, now: float) -> float:
+        """Wall-clock time, seconds since 1970, of a moment of the stream's clock."""
+        return self._wall_start + now
+
+    def wall_of_media(self, media_s: float) -> float:
+        """Wall-clock time at which this media time arrived, or would have at normal speed."""
+        return self.wall(self._arrived_at) - (self.media_s - media_s)
+
+    def arrived(self, track: str, time: float, end: float, jump_s: float, now: float) -> None:
+        """A packet of `track` from `time` to `end` is here."""
+        if jump_s > 0 and track in self._ends:
+            skipped = max(0.0, time - self._ends[track])
+            self._ends = {name: known + skipped for name, known in self._ends.items()}
+        self._ends[track] = max(end, self._ends.get(track, end))
+        self._arrived_at = now
+        self.media_s = max(self.media_s, end)
+
+    def behind(self, media_s: float) -> list[tuple[str, float]]:
+        """How far each track is behind `media_s`, in seconds, 0 for those that are not."""
+        return [(track, max(0.0, media_s - end)) for track, end in self._ends.items()]
+
+    def idle(self, now: float, cadence_s: float) -> float:
+        """Seconds without media beyond the interval at which the source delivers, >= 0."""
+        return max(0.0, now - self._arrived_at - cadence_s)
+
+    def measure_lag(self, waited_s: float, now: float) -> float:
+        """Update and return `lag_s`.
+
+        `waited_s` is how long the stream has waited for media altogether. Whenever it had to
+        wait it had caught up, so lag counts from there: how much less media than time has passed.
+        """
+        if self._caught_up is None or waited_s > self._waited_s:
+            self._waited_s = waited_s
+            self._caught_up = (now, self.media_s)
+        since, media_then = self._caught_up
+        self.lag_s = max(0.0, (now - since) - (self.media_s - media_then))
+        return self.lag_s

@@ -1,0 +1,243 @@
+"""One stream: source → detectors → trackers → events.
+
+A function call per item and detector, on memory that is already there; nothing but events leaves.
+The thread that runs the pipeline reads, decodes and measures. A second one, the host's, ticks it:
+only so is a source noticed that blocks. A lock keeps the two apart.
+
+Media time stands still while nothing comes, so the detectors of connection and stall count on
+the stream's clock, seconds since the watching began; all others count in media time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from streammonitor_api.errors import StreamMonitorError
+from streammonitor_api.events import Event
+from streammonitor_api.fidelity import Fidelity
+from streammonitor_api.incident import Moment, wall_time
+from streammonitor_api.plan import Plan
+from streammonitor_worker.media import (
+    STREAM_TRACK,
+    Connection,
+    Format,
+    Idle,
+    Item,
+    Packet,
+    Picture,
+    Sound,
+)
+from streammonitor_worker.pipeline.evidence import EvidenceKeeper
+from streammonitor_worker.pipeline.fidelity import FidelityControl
+from streammonitor_worker.pipeline.pace import TRACK_IDLE_S, Pace
+from streammonitor_worker.pipeline.watchers import Watchers
+from streammonitor_worker.source import Source
+from streammonitor_worker.status import StreamState, StreamStatus
+
+ALERT_S = 10.0
+"""At adaptive fidelity every picture is decoded for this long after something was suspicious:
+twice the longest alarm duration of a picture defect, and two groups of pictures of 5 s."""
+_SILENT_DBFS = -120.0
+
+
+class Pipeline:
+    """Watches one stream until it ends.
+
+    Parameters
+    ----------
+    source: where its items come from.
+    plan: the detectors to run, with their settings.
+    emit: takes every event, in order, from either thread.
+    fidelity: the highest fidelity to watch at.
+    evidence: keeps pictures of incidents, or None.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        plan: Plan,
+        emit: Callable[[Event], None],
+        *,
+        fidelity: Fidelity = Fidelity.FULL,
+        evidence: EvidenceKeeper | None = None,
+    ) -> None:
+        self.source = source
+        self.stream = source.name
+        self._evidence = evidence
+        self._control = FidelityControl(fidelity)
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        wall_start = time.time()
+        self._session = wall_time(wall_start)
+        self._pace = Pace(wall_start)
+        self._watchers = Watchers(plan, self, emit, evidence)
+        self._formats: dict[str, Format] = {}
+        self._levels: dict[str, tuple[float, ...]] = {}
+        self._down: Connection | None = None
+        self._up: Connection | None = None
+        self._idling: set[str] = set()
+        self._looked_at_tracks_s = 0.0
+        self._pictures = 0
+        self._detect_s = 0.0
+        self._state: StreamState = "opening"
+        self._error: str | None = None
+
+    @property
+    def media_s(self) -> float:
+        """Media time that has been reached."""
+        return self._pace.media_s
+
+    @property
+    def ended(self) -> bool:
+        return self._state in ("ended", "failed")
+
+    def run(self) -> None:
+        """Watch until the source ends or is stopped; then close what is open.
+
+        Raises StreamMonitorError where the source can never be watched.
+        """
+        try:
+            for item in self.source.items():
+                began = time.thread_time()
+                with self._lock:
+                    if self.ended:
+                        return
+                    self._take(item)
+                self._detect_s += time.thread_time() - began
+        except StreamMonitorError as error:
+            self.finish(str(error))
+            raise
+        self.finish()
+
+    def tick(self) -> None:
+        """Notice what only the clock can tell: that nothing comes. Call some times a second."""
+        with self._lock:
+            if self.ended:
+                return
+            now = self._now()
+            if self._down is not None:
+                self._observe(Connection(STREAM_TRACK, now, False, self._down.reason))
+            elif self._state == "watching" and self.source.live:
+                idle_s = self._pace.idle(now, self.source.cadence_s)
+                if idle_s >= TRACK_IDLE_S:
+                    self._idling.add(STREAM_TRACK)
+                    self._observe(Idle(STREAM_TRACK, now, idle_s))
+
+    def finish(self, error: str | None = None) -> None:
+        """Close what is open and take nothing more. May be called from any thread, and again."""
+        with self._lock:
+            if self.ended:
+                return
+            self._state = "failed" if error else "ended"
+            self._error = error
+            self._watchers.finish()
+
+    def status(self) -> StreamStatus:
+        """How it is doing right now."""
+        with self._lock:
+            video = [track for track in self._formats if track.startswith("video:")]
+            audio = [track for track in self._formats if track.startswith("audio:")]
+            return StreamStatus(
+                stream=self.stream,
+                state=self._state,
+                video=self._formats[video[0]] if video else None,
+                audio=self._formats[audio[0]] if audio else None,
+                media_s=self._pace.media_s,
+                duration_s=self.source.duration_s,
+                progress=self.source.progress,
+                lag_s=self._pace.lag_s,
+                fidelity=self._control.fidelity,
+                levels_dbfs=self._levels.get(audio[0], ()) if audio else (),
+                pictures=self._pictures,
+                cpu_s={**self.source.cpu_s, "detect": self._detect_s},
+                reconnects=self.source.reconnects,
+                open_incidents=self._watchers.open_incidents,
+                incidents=self._watchers.opened,
+                error=self._error or (self._down.reason if self._down else None),
+            )
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Connection):
+            self._connection(item)
+            return
+        if isinstance(item, Packet):
+            self._packet(item)
+        elif isinstance(item, Picture):
+            self._pictures += 1
+            if self._evidence is not None:
+                self._evidence.see(item)
+        elif isinstance(item, Sound):
+            self._levels[item.track] = _levels_dbfs(item)
+        elif isinstance(item, Format):
+            self._formats[item.track] = item
+        self._observe(item)
+
+    def _connection(self, item: Connection) -> None:
+        """Going away counts at once; coming back when the first media is here."""
+        if item.up:
+            self._up = item
+            return
+        self._up = None
+        self._down = item
+        self._state = "reconnecting"
+        self._observe(Connection(STREAM_TRACK, self._now(), False, item.reason))
+
+    def _packet(self, packet: Packet) -> None:
+        now = self._now()
+        self._pace.arrived(packet.track, packet.time, packet.end, packet.jump_s, now)
+        self._state = "watching"
+        if self._down is not None or self._up is not None:
+            self._down = self._up = None
+            self._observe(Connection(STREAM_TRACK, now, True))
+        if STREAM_TRACK in self._idling:
+            self._idling.discard(STREAM_TRACK)
+            self._observe(Idle(STREAM_TRACK, now, 0.0))
+        if packet.time - self._looked_at_tracks_s >= TRACK_IDLE_S or self._idling:
+            self._looked_at_tracks_s = packet.time
+            self._look_at_tracks(packet.time)
+        if self.source.live:
+            lag_s = self._pace.measure_lag(self.source.waited_s, now)
+            before = self._control.fidelity
+            if self._control.choose(lag_s, now) is not before:
+                self.source.set_fidelity(self._control.fidelity)
+
+    def _look_at_tracks(self, media_s: float) -> None:
+        for track, idle_s in self._pace.behind(media_s):
+            if idle_s >= TRACK_IDLE_S:
+                self._idling.add(track)
+                self._observe(Idle(track, media_s, idle_s))
+            elif track in self._idling:
+                self._idling.discard(track)
+                self._observe(Idle(track, media_s - idle_s, 0.0))
+
+    def _observe(self, item: Item) -> None:
+        suspicious = self._watchers.observe(item)
+        if suspicious and self._control.fidelity is Fidelity.ADAPTIVE:
+            self.source.alert(self._pace.media_s + ALERT_S)
+
+    # What incidents have to know, see `watchers.Clock`
+
+    @property
+    def session(self) -> str:
+        return "" if self.source.live is False else self._session
+
+    def wall_now(self) -> str:
+        return wall_time(self._pace.wall(self._now()))
+
+    def media_moment(self, media_s: float) -> Moment:
+        return Moment(media_s, wall_time(self._pace.wall_of_media(media_s)))
+
+    def clock_moment(self, now: float) -> Moment:
+        return Moment(self._pace.media_s, wall_time(self._pace.wall(now)))
+
+
+def _levels_dbfs(sound: Sound) -> tuple[float, ...]:
+    powers = np.maximum(sound.powers.mean(axis=1), 10 ** (_SILENT_DBFS / 10))
+    return tuple((10 * np.log10(powers)).tolist())

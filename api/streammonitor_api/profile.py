@@ -1,0 +1,230 @@
+"""Profiles: what is set on detectors, as a YAML file. The same fields as a resource's `detectors`.
+
+    detectors:
+      - name: video-freeze
+        alarmAfter: 5s
+        settings: {noise: -55}
+      - name: audio-loudness
+        enabled: false
+
+The models say what fields there are and of which type; whether names exist and values are in
+range is asked of the catalogue, in `plan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from streammonitor_api.catalogue import SettingValue
+from streammonitor_api.durations import parse_duration
+from streammonitor_api.errors import InputError, suggestion
+from streammonitor_api.plan import Adjustment
+
+_LARGEST = 1 << 20
+"""Bytes. A profile that sets everything is under 10 kB; this is no profile."""
+
+
+def _check_duration(value: object) -> str:
+    text = str(value)
+    try:
+        parse_duration(text)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _check_scalar(value: object) -> object:
+    if isinstance(value, float | int | str):
+        return value
+    raise ValueError("neither a number nor a text; write one of them")
+
+
+Scalar = Annotated[SettingValue, BeforeValidator(_check_scalar)]
+
+Duration = Annotated[str, BeforeValidator(_check_duration)]
+"""A duration such as "2s"; kept as written."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, use_attribute_docstrings=True
+    )
+
+
+class DetectorEntry(_Model):
+    """Settings of one detector; what is absent keeps its default."""
+
+    name: str
+    """Name of the detector, such as video-freeze."""
+    enabled: StrictBool = True
+    """Whether it runs."""
+    severity: Literal["warning", "critical"] | None = None
+    """Severity of its incidents."""
+    alarm_after: Duration | None = None
+    """How long a defect lasts before it is an incident, such as 2s."""
+    clear_after: Duration | None = None
+    """How long the defect is away before the incident is closed, such as 1s."""
+    settings: dict[str, Scalar] = Field(default_factory=dict)
+    """The detector's own settings; `streammonitor detectors` lists them."""
+
+
+class Profile(_Model):
+    """A set of detector settings."""
+
+    detectors: list[DetectorEntry]
+    """One entry a detector; those that are not listed run with their defaults."""
+
+
+def read_profile(path: Path) -> list[Adjustment]:
+    """Read a profile; returns what it sets, in its order.
+
+    Raises InputError that names the file, the line and the field.
+    """
+    text = _read(path)
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
+        raise InputError(f"{path}{line}: not valid YAML, {error.problem}; mend the file") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply for a profile; mend the file") from None
+    except (yaml.YAMLError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: not valid YAML, {reason}; mend the file") from None
+    if not isinstance(data, dict) or tree is None:
+        raise InputError(f'{path}: not a profile; write "detectors:" and a list of entries')
+    return list(_adjustments(_Document(path, tree, data)))
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read, {error.strerror}; name a profile file") from None
+    if len(raw) > _LARGEST:
+        raise InputError(f"{path}: more than 1 MiB is no profile; name a YAML file")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text in UTF-8; name a YAML file") from None
+
+
+class _Document:
+    """A profile with the places of its fields."""
+
+    def __init__(self, path: Path, tree: yaml.Node, data: dict[Any, Any]) -> None:
+        self.path = path
+        self.tree = tree
+        self.data = data
+
+    def where(self, *field: str | int) -> str:
+        """Write a place as `file:7: detectors[video-freeze].settings.noise`."""
+        return f"{self.path}:{self._line(field)}: {self._name(field)}".removesuffix(": ")
+
+    def _line(self, field: tuple[str | int, ...]) -> int:
+        """The line of a field, or of the closest thing around it that there is."""
+        node, line = self.tree, self.tree.start_mark.line
+        for step in field:
+            if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+                node = node.value[step]
+                line = node.start_mark.line
+                continue
+            pairs = node.value if isinstance(node, yaml.MappingNode) else []
+            found = [pair for pair in pairs if pair[0].value == step]
+            if not found:
+                break
+            key, node = found[-1]
+            line = key.start_mark.line
+        return int(line) + 1
+
+    def _name(self, field: tuple[str | int, ...]) -> str:
+        """Entries are called by their detector's name, as in a resource, not by their number."""
+        text = ""
+        data: Any = self.data
+        for step in field:
+            inside = isinstance(data, list)
+            data = data[step] if inside or step in data else {}
+            if inside:
+                text += f"[{data.get('name', step) if isinstance(data, dict) else step}]"
+            else:
+                text += f".{step}" if text else str(step)
+        return text
+
+
+def _adjustments(document: _Document) -> Iterator[Adjustment]:
+    seen: set[str] = set()
+    for index, entry in enumerate(_validated(document).detectors):
+        at = ("detectors", index)
+        if entry.name in seen:
+            raise InputError(
+                f"{document.where(*at)}: a second entry for {entry.name}; join the two"
+            )
+        seen.add(entry.name)
+        # Always told, also when it is the default: it is what checks the detector's name.
+        yield Adjustment(document.where(*at, "name"), entry.name, "enabled", entry.enabled)
+        for field in ("severity", "alarm_after", "clear_after"):
+            value, name = getattr(entry, field), to_camel(field)
+            if value is not None:
+                yield Adjustment(document.where(*at, name), entry.name, name, value)
+        for name, value in entry.settings.items():
+            where = document.where(*at, "settings", name)
+            yield Adjustment(where, entry.name, name, value)
+
+
+def _validated(document: _Document) -> Profile:
+    try:
+        return Profile.model_validate(document.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(f"{_place(document, first)}: {_explanation(first)}") from None
+
+
+def _place(document: _Document, problem: ErrorDetails) -> str:
+    """Where it is; what pydantic adds to the path and the file does not have is left out."""
+    field: list[str | int] = []
+    data: Any = document.data
+    for step in problem["loc"]:
+        if isinstance(data, dict) and (step in data or problem["type"] == "missing"):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int):
+            data = data[step]
+        else:
+            break
+        field.append(step)
+    return document.where(*field)
+
+
+_MISTAKES = {
+    "list_type": "not a list; write one entry a line, each beginning with a dash",
+    "dict_type": "not a mapping; write NAME: VALUE",
+    "model_type": "not a mapping; write NAME: VALUE",
+    "bool_type": "neither true nor false; write one of them",
+    "string_type": "not a text; write a name",
+    "invalid_key": "a name is a text; put it in quotation marks",
+}
+
+
+def _explanation(problem: ErrorDetails) -> str:
+    kind, value = problem["type"], problem["input"]
+    if kind == "missing":
+        return "missing; add it"
+    if kind == "extra_forbidden":
+        model = Profile if len(problem["loc"]) == 1 else DetectorEntry
+        names = [to_camel(name) for name in model.model_fields]
+        return f"no such field; {suggestion(str(problem['loc'][-1]), names)}"
+    if kind == "value_error":
+        return str(problem["ctx"]["error"])
+    if kind == "literal_error":
+        return f'no severity "{value}"; {suggestion(str(value), ("warning", "critical"))}'
+    if kind in _MISTAKES:
+        return _MISTAKES[kind]
+    return f"{problem['msg']}; see the documentation of profiles"

@@ -1,0 +1,122 @@
+"""Opens encoders for a recipe, quick ones by default: a test should not wait for its input."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from typing import cast
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from streammonitor_api.errors import InputError
+from streammonitor_worker.synth.recipe import Recipe
+
+_VIDEO = {
+    # Measured on 720p30 "testcard" with one core: milliseconds a picture.
+    "h264": ("libx264", {"preset": "superfast"}),  # 7.5; the quickest with CABAC and B pictures
+    "hevc": ("libx265", {"preset": "ultrafast"}),  # 22
+    "mpeg2video": ("mpeg2video", {}),  # 3
+    "mpeg4": ("mpeg4", {}),  # 3
+    "vp8": ("libvpx", {"deadline": "realtime", "cpu-used": "8"}),  # 12
+    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),  # 13
+    "av1": ("libsvtav1", {"preset": "12"}),  # 10
+}
+_AUDIO = {"mp3": "libmp3lame", "opus": "libopus"}
+
+LIVE_H264 = {"preset": "ultrafast", "tune": "zerolatency"}
+"""3 ms a picture, and none is held back."""
+
+_BITS_PER_PIXEL = 0.15
+"""For the encoders that know no constant quality: 4 Mb/s at 720p30."""
+
+_AUDIO_BITS_PER_CHANNEL = 64_000
+
+
+def add_video(container: OutputContainer, recipe: Recipe, *, live: bool = False) -> VideoStream:
+    """Add a video stream to a container."""
+    name, options = _video_encoder(recipe, live=live)
+    stream = cast(VideoStream, container.add_stream(name, rate=recipe.fps, options=options))
+    _configure(stream.codec_context, recipe)
+    return stream
+
+
+def make_video_encoder(recipe: Recipe, *, live: bool = False) -> VideoCodecContext:
+    """Make an encoder whose packets carry all headers in band."""
+    name, options = _video_encoder(recipe, live=live)
+    context = cast(VideoCodecContext, av.CodecContext.create(name, "w"))
+    context.options = options
+    context.framerate = recipe.fps
+    _configure(context, recipe)
+    return context
+
+
+def add_audio(container: OutputContainer, recipe: Recipe) -> AudioStream:
+    """Add an audio stream to a container."""
+    name = _AUDIO.get(recipe.audio_codec, recipe.audio_codec)
+    stream = cast(
+        AudioStream,
+        container.add_stream(name, rate=recipe.audio_rate, layout=recipe.audio_layout),
+    )
+    context = stream.codec_context
+    context.time_base = Fraction(1, recipe.audio_rate)
+    context.bit_rate = _AUDIO_BITS_PER_CHANNEL * len(recipe.channels)
+    return stream
+
+
+def _configure(context: VideoCodecContext, recipe: Recipe) -> None:
+    context.width, context.height = recipe.width, recipe.height
+    context.pix_fmt = recipe.pix_fmt
+    context.time_base = 1 / recipe.fps
+    context.gop_size = max(1, round(recipe.gop_s * recipe.fps))
+    context.thread_count = 1  # the same bytes on every machine
+    context.color_range = 2 if recipe.full_range else 1
+    if recipe.video_bitrate is not None:
+        context.bit_rate = recipe.video_bitrate
+    elif recipe.video_codec in {"mpeg2video", "mpeg4", "vp8"} and recipe.crf is None:
+        pixels = recipe.width * recipe.height * recipe.fps
+        context.bit_rate = max(100_000, int(_BITS_PER_PIXEL * pixels))
+
+
+def _video_encoder(recipe: Recipe, *, live: bool) -> tuple[str, dict[str, str]]:
+    name, options = _VIDEO[recipe.video_codec]
+    options = dict(options)
+    if live and recipe.video_codec == "h264":
+        options |= LIVE_H264
+    if recipe.preset is not None:
+        if "preset" not in options:
+            raise InputError(
+                f'preset "{recipe.preset}": {recipe.video_codec} has none; leave it out'
+            )
+        options["preset"] = recipe.preset
+    if recipe.crf is not None:
+        if recipe.video_codec in {"mpeg2video", "mpeg4"}:
+            raise InputError(f"crf {recipe.crf}: {recipe.video_codec} has none; give a bit rate")
+        options["crf"] = str(recipe.crf)
+    return name, options | _private(recipe)
+
+
+def _private(recipe: Recipe) -> dict[str, str]:
+    """Options of single encoders: forced key pictures, fields, silence, one thread."""
+    codec = recipe.video_codec
+    if codec == "h264":
+        options = {"forced-idr": "1"}
+        return options | ({"x264-params": "tff=1"} if recipe.interlaced else {})
+    if codec == "hevc":
+        if recipe.interlaced:
+            raise InputError("interlaced: hevc codes fields apart; use h264 or mpeg2video")
+        return {
+            "forced-idr": "1",
+            "x265-params": "pools=none:frame-threads=1:log-level=error",
+        }
+    if codec in {"mpeg2video", "mpeg4"} and recipe.interlaced:
+        return {"flags": "+ildct+ilme", "top": "1"}
+    if recipe.interlaced:
+        raise InputError(f"interlaced: {codec} knows no fields; use h264 or mpeg2video")
+    if codec == "av1":
+        os.environ.setdefault("SVT_LOG", "1")  # else it greets on standard error
+        return {"svtav1-params": "lp=1"}
+    return {}

@@ -1,0 +1,34 @@
+"""Everything that touches the network and the media library's demuxers and decoders.
+
+    stream ── connect ── transport: file, http, hls, sockets, remote   where bytes come from
+       └───── session ── demux ── opening ── timeline ── decode        what is made of them
+
+The media library is given bytes, never an address (RTMP and RTSP apart): see `demux` and `url`.
+"""
+
+from __future__ import annotations
+
+from streammonitor_api.fidelity import Fidelity
+from streammonitor_worker.source.options import Renditions, SourceOptions
+from streammonitor_worker.source.still import encode_jpeg
+from streammonitor_worker.source.stream import Source
+from streammonitor_worker.source.url import redact
+
+SourceSpec = str
+
+
+def expand(url: str, options: SourceOptions) -> list[SourceSpec]:
+    """The streams that an address stands for: one, or one a rendition where all are wanted."""
+    return [url]
+
+
+__all__ = [
+    "Fidelity",
+    "Renditions",
+    "Source",
+    "SourceOptions",
+    "SourceSpec",
+    "encode_jpeg",
+    "expand",
+    "redact",
+]

@@ -1,0 +1,30 @@
+"""How a source is to be opened and read: chosen by the user, constant while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from streammonitor_api.fidelity import Fidelity
+
+Renditions = Literal["highest", "lowest", "all"]
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What a user may choose about a source.
+
+    renditions: which variant of a master playlist. realtime: read files at the speed they play
+    at. give_up_after_s: end after a network source was out of reach for so long; None never.
+    open_timeout_s: from the first connection attempt to knowing what is inside. local_files:
+    whether files of this machine may be read (not in a cluster). max_pixels: of one picture;
+    DCI 4K rounded up to whole macroblocks, more is refused before memory is allocated for it.
+    """
+
+    renditions: Renditions = "highest"
+    realtime: bool = False
+    give_up_after_s: float | None = 30.0
+    open_timeout_s: float = 30.0
+    local_files: bool = True
+    max_pixels: int = 4096 * 2304
+    fidelity: Fidelity = Fidelity.FULL

@@ -1,0 +1,133 @@
+"""From decoded frames of sound to blocks of samples whose times are exact.
+
+Frames come in whatever size the codec likes; detectors get blocks of a fixed size. Within a run
+of sound time is counted in samples: timestamps are rounded (to 1 ms in Matroska) and jitter, so
+they decide only where a run begins, and when they depart for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streammonitor_worker.media import Sound
+from streammonitor_worker.media.sound import BLOCK_CHUNKS, chunk_samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DRIFT_S = 0.015
+"""Departure from the counted time that begins a new run: more than rounding and jitter of
+containers (1 ms) and of RTMP senders (about 10 ms), less than one AAC frame lost (21 ms)."""
+
+_FULL_SCALE = {
+    "u8": 2.0**7,
+    "s16": 2.0**15,
+    "s32": 2.0**31,
+    "s64": 2.0**63,
+    "flt": 1.0,
+    "dbl": 1.0,
+}
+_TYPES = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
+
+
+class SoundAssembler:
+    """Joins the frames of one track. Not more than one block is held."""
+
+    def __init__(self, track: str) -> None:
+        self._track = track
+        self._rate = 0
+        self._channels: tuple[str, ...] = ()
+        self._block = np.empty((0, 0), np.float32)
+        self._filled = 0
+        self._anchor = 0.0
+        """Media time of sample 0 of the run."""
+        self._counted = 0
+        """Samples of the run, those in the block included."""
+
+    @property
+    def end(self) -> float:
+        """Media time up to which there are samples."""
+        return self._anchor + self._counted / self._rate if self._rate else float("-inf")
+
+    def add(self, frame: Any, time: float | None) -> Iterator[Sound]:
+        """Take a frame; `time` is the media time of its first sample, None to go on counting."""
+        channels = tuple(channel.name for channel in frame.layout.channels)
+        if frame.sample_rate != self._rate or channels != self._channels:
+            yield from self.flush()
+            self._start(frame.sample_rate, channels, time)
+        skipped = 0
+        if time is not None and abs(time - self.end) > DRIFT_S:
+            yield from self.flush()
+            skipped = max(0, min(frame.samples, round((self.end - time) * self._rate)))
+            if not skipped:
+                self._anchor, self._counted = time, 0
+        yield from self._append(frame, skipped)
+
+    def flush(self) -> Iterator[Sound]:
+        """Give what is there, as a short block."""
+        if self._filled:
+            samples, self._filled = self._block[:, : self._filled], 0
+            self._block = np.empty_like(self._block)
+            yield self._sound(samples)
+
+    def _start(self, rate: int, channels: tuple[str, ...], time: float | None) -> None:
+        begin = time if time is not None else (self.end if self._rate else 0.0)
+        begin = max(begin, self.end)
+        self._rate, self._channels = rate, channels
+        self._anchor, self._counted = begin, 0
+        size = BLOCK_CHUNKS * chunk_samples(rate)
+        self._block = np.empty((len(channels), size), np.float32)
+
+    def _append(self, frame: Any, skipped: int) -> Iterator[Sound]:
+        taken, count = skipped, frame.samples
+        size = self._block.shape[1]
+        views = _views(frame, len(self._channels))
+        scale = _FULL_SCALE[frame.format.name.rstrip("p")]
+        while taken < count:
+            part = min(count - taken, size - self._filled)
+            into = self._block[:, self._filled : self._filled + part]
+            for channel, view in enumerate(views):
+                _convert(view[taken : taken + part], scale, into[channel])
+            taken += part
+            self._filled += part
+            self._counted += part
+            if self._filled == size:
+                yield from self.flush()
+
+    def _sound(self, samples: NDArray[np.float32]) -> Sound:
+        time = self._anchor + (self._counted - samples.shape[1]) / self._rate
+        return Sound(
+            samples, track=self._track, time=time, rate=self._rate, channels=self._channels
+        )
+
+
+def _views(frame: Any, channels: int) -> list[NDArray[Any]]:
+    """One view of each channel's samples, as the decoder left them."""
+    form = frame.format
+    sample_type = _TYPES[form.name.rstrip("p")]
+    count = frame.samples
+    if form.is_planar:
+        return [np.frombuffer(plane, sample_type, count) for plane in frame.planes]
+    packed = np.frombuffer(frame.planes[0], sample_type, count * channels)
+    return [packed[channel::channels] for channel in range(channels)]
+
+
+def _convert(samples: NDArray[Any], scale: float, into: NDArray[np.float32]) -> None:
+    if samples.dtype == np.float32:
+        into[:] = samples
+    elif samples.dtype == np.uint8:
+        into[:] = samples
+        into -= scale
+        into /= scale
+    else:
+        np.multiply(samples, 1.0 / scale, out=into, casting="unsafe")

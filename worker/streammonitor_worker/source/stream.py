@@ -1,0 +1,217 @@
+"""A source as the pipeline sees it: items, whatever they come from and however it behaves."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+
+from streammonitor_api.errors import SourceError
+from streammonitor_api.fidelity import Fidelity
+from streammonitor_worker.media import STREAM_TRACK, Connection, Format, Item, Packet
+from streammonitor_worker.source.attention import Attention
+from streammonitor_worker.source.backoff import Backoff
+from streammonitor_worker.source.connect import connect
+from streammonitor_worker.source.demux import Demuxer
+from streammonitor_worker.source.options import SourceOptions
+from streammonitor_worker.source.session import Session
+from streammonitor_worker.source.timeline import Timeline
+from streammonitor_worker.source.transport import Join, Part, Transport
+from streammonitor_worker.source.url import parse, redact
+from streammonitor_worker.source.waiting import Waiting
+
+
+class Source:
+    """One stream.
+
+    `items` is a generator for one thread; `stop`, `set_fidelity`, `alert` and the attributes may
+    be used from others.
+    """
+
+    def __init__(
+        self, url: str, options: SourceOptions | None = None, chance: random.Random | None = None
+    ) -> None:
+        self.name = redact(url)
+        self.live: bool | None = None
+        """None until it is known."""
+        self.duration_s: float | None = None
+        """Of a file, for showing progress."""
+        self.cadence_s = 0.0
+        """Interval at which media arrives: 0 for a continuous stream, a segment's for HLS."""
+        self.reconnects = 0
+        self._options = options if options is not None else SourceOptions()
+        self._url = url
+        self._waiting = Waiting()
+        self._attention = Attention(self._options.fidelity)
+        self._backoff = Backoff(chance)
+        self._timeline = Timeline()
+        self._formats: dict[str, Format] = {}
+        self._transport: Transport | None = None
+        self._session: Session | None = None
+        self._spent = {"demux": 0.0, "decode": 0.0}
+        self._down_since: float | None = None
+        self._begun = False
+        self._paced_from: float | None = None
+
+    @property
+    def progress(self) -> float | None:
+        """Share of a file that has been read, 0 to 1; None where that is not known."""
+        if self.live or self._transport is None:
+            return None
+        by_bytes = self._transport.progress
+        if by_bytes is not None:
+            return by_bytes
+        return min(1.0, self._timeline.end / self.duration_s) if self.duration_s else None
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds waited so far for media to come, or for the pace of playing."""
+        return self._waiting.waited_s
+
+    @property
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds spent so far, by stage: `demux` and `decode`."""
+        session = self._session
+        if session is None:
+            return dict(self._spent)
+        return {
+            "demux": self._spent["demux"] + session.demux_s,
+            "decode": self._spent["decode"] + session.decode_s,
+        }
+
+    def set_fidelity(self, fidelity: Fidelity) -> None:
+        """Decode less from now on, or more from the next key picture on."""
+        self._attention.fidelity = fidelity
+
+    def alert(self, until_media_s: float) -> None:
+        """At adaptive fidelity, decode every picture up to this media time."""
+        self._attention.alert(until_media_s)
+
+    def stop(self) -> None:
+        """End `items` as soon as possible."""
+        self._waiting.stop()
+
+    def items(self) -> Iterator[Item]:
+        """Everything there is to know about the stream, in order, until it ends.
+
+        Raises
+        ------
+        StreamMonitorError: for what no retry can help: a missing file, a refused protocol, bytes
+        that are no media. A network source that cannot be reached is told by `Connection` items
+        and tried again.
+        """
+        try:
+            while not self._waiting.stopped:
+                try:
+                    part = self._next_part()
+                    if part is None:
+                        return
+                    yield from self._play(part)
+                except SourceError as error:
+                    if error.permanent and not self._begun:
+                        raise
+                    yield from self._lost(str(error))
+                    if not self._try_again():
+                        return
+        finally:
+            self._let_go()
+
+    def _next_part(self) -> Part | None:
+        if self._transport is None:
+            address = parse(self._url, local_files=self._options.local_files)
+            self._transport = connect(address, self._options, self._waiting)
+            self.live = self._transport.live
+        part = self._transport.next_part()
+        self.cadence_s = self._transport.cadence_s
+        return part
+
+    def _play(self, part: Part) -> Iterator[Item]:
+        session = self._open(part)
+        self._session = session
+        try:
+            for item in session.items():
+                if isinstance(item, Packet):
+                    yield from self._found(item)
+                    self._keep_pace(item)
+                if self._waiting.stopped:
+                    return
+                yield item
+        finally:
+            self._spent = self.cpu_s
+            self._session = None
+            session.close()
+        if session.failure and self.live:
+            raise SourceError(f"{self.name}: {session.failure}; check the source")
+
+    def _open(self, part: Part) -> Session:
+        named: dict[str, int] = {}
+        demuxers: list[Demuxer] = []
+        try:
+            for reader in part.readers:
+                demuxer = Demuxer(
+                    reader,
+                    self.name,
+                    max_pixels=self._options.max_pixels,
+                    timeout_s=self._options.open_timeout_s,
+                    container_format=part.container_format,
+                    named=named,
+                )
+                demuxers.append(demuxer)
+        except SourceError:
+            for reader in part.readers:
+                reader.close()
+            raise
+        if not self.live:
+            self.duration_s = demuxers[0].duration_s
+        return Session(
+            demuxers,
+            self._timeline,
+            lambda timeline, first_s, demuxer: self._anchor(part.join, timeline, first_s, demuxer),
+            attention=self._attention,
+            formats=self._formats,
+            max_pixels=self._options.max_pixels,
+        )
+
+    def _anchor(self, join: Join, timeline: Timeline, first_s: float, demuxer: Demuxer) -> None:
+        wrap_s, sparse = demuxer.wrap_s, demuxer.sparse
+        if self._begun and join is Join.RESUMES:
+            away_s = 0.0 if self._down_since is None else time.monotonic() - self._down_since
+            timeline.resume(first_s, outage_s=away_s, wrap_s=wrap_s, sparse=sparse)
+        else:
+            timeline.begin(first_s, at_s=timeline.end, wrap_s=wrap_s, sparse=sparse)
+        self._begun = True
+
+    def _lost(self, reason: str) -> Iterator[Item]:
+        if self._down_since is None:
+            self._down_since = time.monotonic()
+            yield Connection(STREAM_TRACK, self._timeline.end, False, reason)
+
+    def _found(self, packet: Packet) -> Iterator[Item]:
+        if self._down_since is not None:
+            self._down_since = None
+            self._backoff.reset()
+            self.reconnects += self._begun
+            yield Connection(STREAM_TRACK, packet.time, True)
+
+    def _try_again(self) -> bool:
+        """Wait for the next attempt; whether there is to be one."""
+        assert self._down_since is not None  # noqa: S101 - set by _lost
+        limit = self._options.give_up_after_s
+        if limit is not None and time.monotonic() - self._down_since >= limit:
+            return False
+        self._waiting.sleep(self._backoff.next_s())
+        return True
+
+    def _keep_pace(self, packet: Packet) -> None:
+        if not self._options.realtime or self.live:
+            return
+        now = time.monotonic()
+        if self._paced_from is None:
+            self._paced_from = now - packet.time
+        ahead_s = packet.time - (now - self._paced_from)
+        if ahead_s > 0:
+            self._waiting.sleep(ahead_s)
+
+    def _let_go(self) -> None:
+        if self._transport is not None:
+            self._transport.close()

@@ -114,7 +114,7 @@ def catalogue_text() -> str:
 
 def parse_catalogue(text: str) -> Catalogue:
     """Read the written form of a catalogue."""
-    return Catalogue({entry["name"]: _detector(entry) for entry in json.loads(text)["detectors"]})
+    return Catalogue({entry["name"]: _detector(entry) for entry in json.loads(text)})
 
 
 def plain_number(value: float) -> str:

@@ -93,7 +93,7 @@ def incident_id(stream: str, detector: str, track: str, onset_s: float, session:
     incidents two share an id with a chance of one in 40 million.
     """
     text = "\0".join((session, stream, detector, track, str(round(onset_s * 1000))))
-    return hashlib.blake2s(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2s(text.encode(errors="backslashreplace"), digest_size=8).hexdigest()
 
 
 @runtime_checkable

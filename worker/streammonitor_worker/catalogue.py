@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -35,16 +35,16 @@ _TRACKS: dict[type, tuple[str, ...]] = {
 _TYPES = {float: "float", int: "int", str: "str", bool: "bool"}
 
 
-def describe_detectors(types: Mapping[str, type[Detector[Any]]]) -> dict[str, object]:
+def describe_detectors(types: Mapping[str, type[Detector[Any]]]) -> list[dict[str, object]]:
     """Return the catalogue of these detectors, as plain data.
 
     Raises ValueError for a detector that does not say what it finds or where its defaults are
     from, or whose setting has another type than float, int, str or bool.
     """
-    return {"detectors": [_describe(kind) for kind in types.values()]}
+    return [_describe(kind) for kind in types.values()]
 
 
-def written(catalogue: Mapping[str, object]) -> str:
+def written(catalogue: Sequence[dict[str, object]]) -> str:
     """The text of the catalogue's file."""
     return json.dumps(catalogue, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

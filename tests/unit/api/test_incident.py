@@ -144,3 +144,7 @@ def test_another_defect_has_another_id(other: tuple[str, str, str, float, str]) 
 )
 def test_wall_time_is_rfc_3339_in_utc(epoch_s: float, text: str) -> None:
     assert wall_time(epoch_s) == text
+
+
+def test_stream_whose_name_is_no_text_has_an_id() -> None:
+    assert len(incident_id("odd\udcff.mp4", "video-freeze", "video:0", 5.0)) == 16

@@ -15,7 +15,7 @@ from streammonitor_worker.catalogue import describe_detectors, written
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.detectors.registry import detector_types
 from streammonitor_worker.media import Picture
-from streammonitor_worker.suite import build_detector
+from streammonitor_worker.pipeline.watchers import build_detector
 
 
 def test_catalogue_file_is_current() -> None:

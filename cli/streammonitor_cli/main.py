@@ -1,0 +1,91 @@
+"""`streammonitor`: finds the sub-command, and turns whatever goes wrong into one line.
+
+Exit codes: what the sub-command says; 2 for bad input or usage; 130 when interrupted before it
+could handle that itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from streammonitor_api.errors import StreamMonitorError, suggestion
+from streammonitor_cli import detectors, watch
+from streammonitor_cli.arguments import Parser, UsageError
+from streammonitor_cli.process import BAD_INPUT, INTERRUPTED, tell_error, version
+
+_EXTRA_PACKAGES = ("av", "numpy", "urllib3", "m3u8", "cryptography", "rich", "opentelemetry")
+"""What comes with the extra `worker`; missing, it is told rather than traced."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code. Nothing but a bug leaves here as an exception."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return _run(given)
+    except StreamMonitorError as error:
+        tell_error(str(error))
+        return BAD_INPUT
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA_PACKAGES:
+            raise
+        tell_error(
+            f'the package "{package}" is not installed; '
+            "install what belongs to this command: pip install 'streammonitor[worker]'"
+        )
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would try to flush once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+
+
+def _run(given: list[str]) -> int:
+    parser, commands = _parser()
+    if not given:
+        parser.print_help(sys.stderr)
+        return BAD_INPUT
+    _check_command(given[0], commands)
+    try:
+        namespace = parser.parse_args(given)
+    except SystemExit as done:  # --help and --version, which have printed
+        sys.stdout.flush()
+        return int(done.code or 0)
+    code: int = namespace.run(namespace)
+    sys.stdout.flush()
+    return code
+
+
+def _parser() -> tuple[Parser, list[str]]:
+    """The whole command line, and the names of the commands."""
+    parser = Parser(
+        prog="streammonitor",
+        description="Watches live video: tells what is wrong with a stream, since when, till when.",
+        epilog="`streammonitor COMMAND --help` tells more about a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"streammonitor {version()}")
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, parser_class=Parser, title="commands"
+    )
+    for command in (watch, detectors):
+        command.register(commands)
+    return parser, list(commands.choices)
+
+
+def _check_command(first: str, commands: list[str]) -> None:
+    """Say what was meant where the first word is neither a command nor an option."""
+    if first in (*commands, "-h", "--help", "--version"):
+        return
+    if first.startswith("-"):
+        raise UsageError(f'no option "{first}" before the command; see `streammonitor --help`')
+    if "://" in first or os.path.exists(first):  # noqa: PTH110  # any text, also one that is no path
+        raise UsageError("no command given; to watch a source write `streammonitor watch SOURCE`")
+    raise UsageError(f'no command "{first}"; {suggestion(first, commands)}')
+
+
+if __name__ == "__main__":
+    sys.exit(main())

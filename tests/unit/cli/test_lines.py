@@ -1,0 +1,125 @@
+"""Plain lines are readable, JSON lines are the contract, and neither minds a lost reader."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from streammonitor_api.errors import InputError
+from streammonitor_api.events import Summary
+from streammonitor_cli.lines import JsonLines, PlainLines
+from streammonitor_cli.output import Output
+from tests.support.builders import a_status, an_event, an_incident
+
+
+@pytest.fixture(autouse=True)
+def _in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+
+
+def an_output() -> tuple[Output, io.StringIO]:
+    text = io.StringIO()
+    return Output(text, on_lost=lambda: pytest.fail("nothing was lost")), text
+
+
+def test_opened_incident_is_a_readable_line() -> None:
+    output, text = an_output()
+
+    PlainLines(output).show(an_event("opened", an_incident()))
+
+    assert text.getvalue() == (
+        "12:00:07  opened   critical  video-freeze            at 0:05.000  "
+        "(-72.1 dB, threshold -60.0 dB)  clip.mp4 video:0\n"
+    )
+
+
+def test_closed_incident_tells_when_it_ended() -> None:
+    output, text = an_output()
+
+    PlainLines(output).show(an_event("closed", an_incident(recovery_s=8.033)))
+
+    assert "closed   critical  video-freeze            0:05.000 to 0:08.033, 3.0 s" in (
+        text.getvalue()
+    )
+
+
+def test_incident_that_was_open_at_the_end_says_so() -> None:
+    output, text = an_output()
+
+    PlainLines(output).show(an_event("closed", an_incident()))
+
+    assert "closed   critical  video-freeze            at 0:05.000 to the end" in text.getvalue()
+
+
+def test_summary_says_what_was_watched() -> None:
+    output, text = an_output()
+
+    PlainLines(output).close([Summary("clip.mp4", 12.04, 361, 0.84, 0)], [a_status()])
+
+    assert text.getvalue() == (
+        "clip.mp4: 12.0 s watched, 361 pictures, no incident, 0.8 s of CPU "
+        "(h264 1920x1080 29.97 fps yuv420p, aac 48000 Hz 2 channels)\n"
+    )
+
+
+def test_summary_says_why_a_stream_failed() -> None:
+    output, text = an_output()
+    status = a_status(state="failed", video=None, audio=None, error="clip.mp4: truncated")
+
+    PlainLines(output).close([Summary("clip.mp4", 0.0, 0, 0.0, 1)], [status])
+
+    assert text.getvalue().endswith(", 1 incident, 0.0 s of CPU; clip.mp4: truncated\n")
+
+
+def test_json_lines_are_events_then_summaries() -> None:
+    output, text = an_output()
+    lines = JsonLines(output)
+
+    lines.show(an_event("opened", an_incident(stream="Küche.mp4")))
+    lines.close([Summary("Küche.mp4", 12.0, 360, 0.8, 1)], [])
+
+    told = [json.loads(line) for line in text.getvalue().splitlines()]
+    assert [one["event"] for one in told] == ["opened", "summary"]
+    assert "Küche.mp4" in text.getvalue()
+
+
+def test_name_that_is_no_text_is_still_valid_json(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with path.open("w", encoding="ascii") as file:
+        output = Output(file, on_lost=lambda: pytest.fail("nothing was lost"))
+
+        JsonLines(output).show(an_event("opened", an_incident(stream="odd\udcff.mp4")))
+
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert told["incident"]["stream"] == "odd\udcff.mp4"
+
+
+def test_lost_reader_ends_the_watch_quietly() -> None:
+    lost: list[bool] = []
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as file:
+        output = Output(file, on_lost=lambda: lost.append(True))
+
+        output.write_line("first")
+        output.write_line("second")
+
+    assert lost == [True]
+    output.check()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there: no Linux")
+def test_full_disk_is_told_at_the_end() -> None:
+    lost: list[bool] = []
+    with Path("/dev/full").open("w") as file:
+        output = Output(file, on_lost=lambda: lost.append(True))
+
+        output.write_line("first")
+
+    assert lost == [True]
+    with pytest.raises(InputError, match="standard output: cannot be written, No space left"):
+        output.check()

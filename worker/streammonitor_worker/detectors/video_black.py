@@ -71,10 +71,8 @@ class VideoBlack(Detector[Picture]):
         if picture.step > 1 and abs(value - self.settings.share) < _CLOSE:
             limit = level << (picture.depth - 8)
             value = np.count_nonzero(picture.luma <= limit) / picture.luma.size
-        yield Measure(
-            picture.time,
-            picture.end,
-            value >= self.settings.share,
-            value,
-            evidence={"black_share": round(value, 4), "mean_luma": round(picture.mean, 1)},
-        )
+        if value < self.settings.share:
+            yield Measure(picture.time, picture.end, False, value)
+            return
+        evidence = {"black_share": round(value, 4), "mean_luma": round(picture.mean, 1)}
+        yield Measure(picture.time, picture.end, True, value, evidence=evidence)

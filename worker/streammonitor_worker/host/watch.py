@@ -8,11 +8,13 @@ behind, its incidents closed for it, so that stopping never waits for the networ
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from streammonitor_api.errors import StreamMonitorError
@@ -21,7 +23,7 @@ from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.plan import Plan
 from streammonitor_worker.pipeline import Pipeline
 from streammonitor_worker.pipeline.evidence import EvidenceKeeper
-from streammonitor_worker.source import Source, SourceOptions, expand
+from streammonitor_worker.source import Source, SourceOptions, expand, redact
 from streammonitor_worker.status import StreamStatus
 
 logger = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class Watch:
         self._plan = plan
         self._options = options
         self._sinks = sinks
+        self._opening = threading.Lock()
         self._emitting = threading.Lock()
         self._streams: list[list[Pipeline]] = [[] for _ in self._urls]
         self._threads: list[threading.Thread] = []
@@ -100,28 +103,35 @@ class Watch:
     def _open(self, position: int, url: str) -> None:
         """Find the renditions to watch; watch the first here and each other on its own thread."""
         try:
-            sources = [Source(spec, self._options.source) for spec in self._specs(url)]
+            specs = expand(url, self._options.source)
+            sources = [Source(spec, self._options.source) for spec in specs]
         except StreamMonitorError as error:
             self._failures[url] = str(error)
             return
-        pipelines = [self._pipeline(source) for source in sources]
-        self._streams[position].extend(pipelines)
+        with self._opening:
+            pipelines = [self._pipeline(source) for source in sources]
+            self._streams[position].extend(pipelines)
         for pipeline in pipelines[1:]:
             self._start(pipeline.stream, partial(self._watch, pipeline))
         self._watch(pipelines[0])
 
-    def _specs(self, url: str) -> list[SourceSpec]:
-        return expand(url, self._options.source)
-
     def _pipeline(self, source: Source) -> Pipeline:
-        folder = self._options.evidence_folder
+        folder, duration_s = self._options.evidence_folder, self._options.duration_s
         return Pipeline(
+            self._unused_name(source.name),
             source,
             self._plan,
             self._emit,
             fidelity=self._options.fidelity,
             evidence=None if folder is None else EvidenceKeeper(folder),
+            until_media_s=math.inf if duration_s is None else duration_s,
         )
+
+    def _unused_name(self, name: str) -> str:
+        """Tell apart what looks the same: one source twice, or several but for their secrets."""
+        used = {pipeline.stream for pipeline in self._pipelines()}
+        candidates = chain([name], (f"{name} ({number})" for number in count(2)))
+        return next(candidate for candidate in candidates if candidate not in used)
 
     def _watch(self, pipeline: Pipeline) -> None:
         try:
@@ -140,15 +150,10 @@ class Watch:
                 sink(event)
 
     def _enough(self, elapsed_s: float) -> bool:
-        """Whether every stream has been watched for the duration asked for."""
-        wanted = self._options.duration_s
-        if wanted is None:
+        """Whether all that is left are live streams, watched for the duration asked for."""
+        if self._options.duration_s is None or elapsed_s < self._options.duration_s:
             return False
-        for pipeline in self._pipelines():
-            watched_s = pipeline.media_s if pipeline.source.live is False else elapsed_s
-            if not pipeline.ended and watched_s < wanted:
-                return False
-        return bool(self._pipelines()) or elapsed_s >= wanted
+        return all(p.ended or p.source.live is not False for p in self._pipelines())
 
     def _finish(self) -> None:
         pipelines = self._pipelines()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SMALL_WIDTH, SMALL_HEIGHT = 480, 270
 """`small` is thinned out to about this size: a sixteenth of the pixels of 1080p, which costs
 about 1 % of decoding them."""
+_LARGEST_WORD = 8
+"""Bytes of the largest integer of numpy."""
 
 
 class Picture:
@@ -93,8 +95,9 @@ class Picture:
 
     @property
     def step(self) -> int:
-        """Every how many rows and columns `small` takes a pixel of `luma`; 1 for small ones."""
-        return max(1, min(self.height // SMALL_HEIGHT, self.width // SMALL_WIDTH))
+        """Every how many rows and columns `small` takes a pixel of `luma`: 1, 2, 4 or 8."""
+        ratio = min(self.height // SMALL_HEIGHT, self.width // SMALL_WIDTH)
+        return next(step for step in (8, 4, 2, 1) if step <= max(ratio, 1))
 
     def to_8_bits(self, samples: Plane) -> U8:
         """Scale samples of this picture to 0-255; a view where they are 8 bits already."""
@@ -104,9 +107,16 @@ class Picture:
 
     @cached_property
     def small(self) -> U8:
-        """Thinned-out luma, 8 bits: (ceil(height / step), ceil(width / step)), contiguous."""
+        """Thinned-out luma, 8 bits: (height // step, width // step), contiguous."""
         step = self.step
-        return np.ascontiguousarray(self.to_8_bits(self.luma[::step, ::step]))
+        rows = self.luma[: self.height // step * step : step, : self.width // step * step]
+        word = step * rows.itemsize
+        if step == 1 or word > _LARGEST_WORD:
+            return np.ascontiguousarray(self.to_8_bits(rows[:, ::step]))
+        # `step` samples seen as one integer, cut down to its first: three times as fast as a
+        # strided copy.
+        thinned = rows.view(f"<u{word}").astype(rows.dtype)
+        return self.to_8_bits(cast("Plane", thinned))
 
     @cached_property
     def change(self) -> U8 | None:

@@ -30,8 +30,11 @@ class Pace:
         """Wall-clock time, seconds since 1970, of a moment of the stream's clock."""
         return self._wall_start + now
 
-    def wall_of_media(self, media_s: float) -> float:
-        """Wall-clock time at which this media time arrived, or would have at normal speed."""
+    def wall_of_media(self, media_s: float, *, live: bool) -> float:
+        """Wall-clock time of a media time: of a file, as if it were played from the beginning of
+        the watching; of a live stream, when it arrived."""
+        if not live:
+            return self.wall(media_s)
         return self.wall(self._arrived_at) - (self.media_s - media_s)
 
     def arrived(self, track: str, time: float, end: float, jump_s: float, now: float) -> None:

@@ -10,6 +10,7 @@ the stream's clock, seconds since the watching began; all others count in media 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -49,26 +50,32 @@ class Pipeline:
 
     Parameters
     ----------
+    stream: its name in events.
     source: where its items come from.
     plan: the detectors to run, with their settings.
     emit: takes every event, in order, from either thread.
     fidelity: the highest fidelity to watch at.
     evidence: keeps pictures of incidents, or None.
+    until_media_s: where to stop in a source that has an end.
     """
 
     def __init__(
         self,
+        stream: str,
         source: Source,
         plan: Plan,
         emit: Callable[[Event], None],
         *,
         fidelity: Fidelity = Fidelity.FULL,
         evidence: EvidenceKeeper | None = None,
+        until_media_s: float = math.inf,
     ) -> None:
         self.source = source
-        self.stream = source.name
+        self.stream = stream
         self._evidence = evidence
         self._control = FidelityControl(fidelity)
+        source.set_fidelity(fidelity)
+        self._until_media_s = until_media_s
         self._lock = threading.Lock()
         self._began = time.monotonic()
         wall_start = time.time()
@@ -87,11 +94,6 @@ class Pipeline:
         self._error: str | None = None
 
     @property
-    def media_s(self) -> float:
-        """Media time that has been reached."""
-        return self._pace.media_s
-
-    @property
     def ended(self) -> bool:
         return self._state in ("ended", "failed")
 
@@ -106,6 +108,8 @@ class Pipeline:
                 with self._lock:
                     if self.ended:
                         return
+                    if item.time >= self._until_media_s and not self.source.live:
+                        break
                     self._take(item)
                 self._detect_s += time.thread_time() - began
         except StreamMonitorError as error:
@@ -232,7 +236,8 @@ class Pipeline:
         return wall_time(self._pace.wall(self._now()))
 
     def media_moment(self, media_s: float) -> Moment:
-        return Moment(media_s, wall_time(self._pace.wall_of_media(media_s)))
+        live = self.source.live is not False
+        return Moment(media_s, wall_time(self._pace.wall_of_media(media_s, live=live)))
 
     def clock_moment(self, now: float) -> Moment:
         return Moment(self._pace.media_s, wall_time(self._pace.wall(now)))

@@ -43,8 +43,14 @@ def test_burst_of_a_segment_is_no_lag_and_no_credit_after_the_wait() -> None:
 def test_wall_time_of_an_earlier_moment_is_earlier() -> None:
     pace = a_pace(frames=26)
 
-    assert pace.wall_of_media(pace.media_s) == pytest.approx(1001.0)
-    assert pace.wall_of_media(pace.media_s - 0.5) == pytest.approx(1000.5)
+    assert pace.wall_of_media(pace.media_s, live=True) == pytest.approx(1001.0)
+    assert pace.wall_of_media(pace.media_s - 0.5, live=True) == pytest.approx(1000.5)
+
+
+def test_file_has_the_wall_times_of_being_played() -> None:
+    pace = a_pace(frames=100, per_frame_s=0.001)
+
+    assert pace.wall_of_media(3.0, live=False) == pytest.approx(1003.0)
 
 
 def test_idle_counts_beyond_the_interval_of_delivery() -> None:

@@ -46,7 +46,7 @@ class EvidenceKeeper:
         self._suspected.pop((detector, track), None)
 
     def keep(self, detector: str, track: str, incident: str) -> dict[str, str]:
-        """It is an incident: write its pictures and say where they are."""
+        """It is an incident: write its pictures and say where they are, or why they are not."""
         last_good, first = self._suspected.pop((detector, track), (None, None))
         written = {}
         for name, label, frame in (
@@ -56,6 +56,10 @@ class EvidenceKeeper:
             if frame is None:
                 continue
             path = self._folder / f"{incident}-{label}.jpg"
-            path.write_bytes(encode_jpeg(frame))
-            written[name] = str(path)
+            try:
+                path.write_bytes(encode_jpeg(frame))
+            except OSError as error:  # a full disk must not end the watching
+                written[name] = f"not written: {path}: {error.strerror}"
+            else:
+                written[name] = str(path)
         return written

@@ -40,7 +40,9 @@ def time_of_day(wall: str) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """Write a measured value with as many digits as a person wants: `-72.1 dB`, `0.987 share`."""
+    """Write a measured value with as many digits as a person wants: `-72.1 dB`, `98.7 %`."""
+    if unit == "share":
+        value, unit = value * 100, "%"
     digits = f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
     return f"{digits} {unit}".rstrip()
 

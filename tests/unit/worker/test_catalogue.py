@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +17,21 @@ from streammonitor_worker.detectors.base import Detector, Measure, Settings, set
 from streammonitor_worker.detectors.registry import detector_types
 from streammonitor_worker.media import Picture
 from streammonitor_worker.pipeline.watchers import build_detector
+from streammonitor_worker.reference import reference
 
 
 def test_catalogue_file_is_current() -> None:
     current = written(describe_detectors(detector_types()))
 
     assert catalogue_text() == current, "the catalogue is out of date: run `make generate`"
+
+
+def test_reference_of_the_detectors_is_current() -> None:
+    page = Path(__file__).parents[3] / "docs" / "detectors.md"
+
+    assert page.read_text(encoding="utf-8") == reference(catalogue()), (
+        "the reference is out of date: run `make generate`"
+    )
 
 
 @pytest.mark.parametrize("name", detector_types())

@@ -1,0 +1,84 @@
+# Everything that is done with this project, as verbs: `make help`.
+# Each target sets up what it needs; PYTHON=… chooses the interpreter for that (3.11 or newer).
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := api worker cli
+CHECKED := $(SOURCES) tests bench
+# What a fresh machine can run: no cluster, no installation.
+LEVELS := tests/unit tests/media tests/contract
+PYTEST_ARGS ?=
+ARGS ?=
+export URL
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo watch test unit media e2e bench lint fix generate clean
+
+help:  ## Show these targets
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo "PYTHON=python3.12 chooses the interpreter, ARGS='…' goes to the command, PYTEST_ARGS='…' to pytest."
+
+setup: $(READY)  ## Make the virtual environment (all other targets do that themselves)
+
+demo: $(READY)  ## Make a live stream with defects, watch it, compare: about a minute
+	@$(BIN)/streammonitor demo $(ARGS)
+
+watch: $(READY)  ## Watch a source: make watch URL=https://… [ARGS='--output jsonl']
+	@test -n "$$URL" || { echo "make watch: no URL given; write make watch URL=https://… or URL=file.mp4" >&2; exit 2; }
+	@$(BIN)/streammonitor watch $(ARGS) -- "$$URL"
+
+test: $(READY)  ## Run all tests that this machine can run, but those of `make e2e`
+	$(BIN)/pytest -n auto $(LEVELS) $(PYTEST_ARGS)
+
+unit: $(READY)  ## Run the unit tests: seconds
+	$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+
+media: $(READY)  ## Run the tests on encoded clips
+	$(BIN)/pytest -n auto tests/media $(PYTEST_ARGS)
+
+e2e: $(READY)  ## Build the package, install it elsewhere, use it as a user would
+	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+bench: $(READY)  ## Measure costs against decoding alone and against FFmpeg
+	$(BIN)/python bench/suite.py $(ARGS)
+
+lint: $(READY)  ## Check style, types and layers
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(READY)  ## Repair what can be repaired by machine
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+generate: $(READY)  ## Write the generated files: catalogue and reference of detectors
+	$(BIN)/python -m streammonitor_worker.catalogue
+	$(BIN)/python -m streammonitor_worker.reference docs/detectors.md
+
+clean:  ## Remove the virtual environment and all caches
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(CHECKED) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Brought up to date whenever pyproject.toml has changed, and made anew where its interpreter is
+# gone. The stamp is written last, so a half-made environment has none.
+$(READY): pyproject.toml
+	@python=; for one in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14); do \
+	  if "$$one" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then python=$$one; break; fi; \
+	done; \
+	test -n "$$python" || { \
+	  echo "Python 3.11 or newer is needed, $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1 || true);" \
+	    "install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  echo "Making $(VENV) with $$($$python --version)"; \
+	  "$$python" -m venv --clear $(VENV) || { \
+	    echo "No virtual environment can be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+	fi
+	@echo "Installing what pyproject.toml names into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -57,6 +57,7 @@ class Pipeline:
     fidelity: the highest fidelity to watch at.
     evidence: keeps pictures of incidents, or None.
     until_media_s: where to stop in a source that has an end.
+    clock: monotonic seconds.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Pipeline:
         fidelity: Fidelity = Fidelity.FULL,
         evidence: EvidenceKeeper | None = None,
         until_media_s: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.source = source
         self.stream = stream
@@ -77,7 +79,8 @@ class Pipeline:
         source.set_fidelity(fidelity)
         self._until_media_s = until_media_s
         self._lock = threading.Lock()
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock()
         wall_start = time.time()
         self._session = wall_time(wall_start)
         self._pace = Pace(wall_start)
@@ -126,10 +129,8 @@ class Pipeline:
             if self._down is not None:
                 self._observe(Connection(STREAM_TRACK, now, False, self._down.reason))
             elif self._state == "watching" and self.source.live:
-                idle_s = self._pace.idle(now, self.source.cadence_s)
-                if idle_s >= TRACK_IDLE_S:
-                    self._idling.add(STREAM_TRACK)
-                    self._observe(Idle(STREAM_TRACK, now, idle_s))
+                self._observe(Connection(STREAM_TRACK, now, True))
+                self._look_at(STREAM_TRACK, now, self._pace.idle(now, self.source.cadence_s))
 
     def finish(self, error: str | None = None) -> None:
         """Close what is open and take nothing more. May be called from any thread, and again."""
@@ -165,7 +166,7 @@ class Pipeline:
             )
 
     def _now(self) -> float:
-        return time.monotonic() - self._began
+        return self._clock() - self._began
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Connection):
@@ -201,25 +202,27 @@ class Pipeline:
             self._down = self._up = None
             self._observe(Connection(STREAM_TRACK, now, True))
         if STREAM_TRACK in self._idling:
-            self._idling.discard(STREAM_TRACK)
-            self._observe(Idle(STREAM_TRACK, now, 0.0))
-        if packet.time - self._looked_at_tracks_s >= TRACK_IDLE_S or self._idling:
+            self._look_at(STREAM_TRACK, now, 0.0)
+        if packet.track in self._idling:
+            self._look_at(packet.track, packet.time, 0.0)
+        if packet.time - self._looked_at_tracks_s >= TRACK_IDLE_S:
             self._looked_at_tracks_s = packet.time
-            self._look_at_tracks(packet.time)
+            for track, idle_s in self._pace.behind(packet.time):
+                self._look_at(track, packet.time, idle_s)
         if self.source.live:
             lag_s = self._pace.measure_lag(self.source.waited_s, now)
             before = self._control.fidelity
             if self._control.choose(lag_s, now) is not before:
                 self.source.set_fidelity(self._control.fidelity)
 
-    def _look_at_tracks(self, media_s: float) -> None:
-        for track, idle_s in self._pace.behind(media_s):
-            if idle_s >= TRACK_IDLE_S:
-                self._idling.add(track)
-                self._observe(Idle(track, media_s, idle_s))
-            elif track in self._idling:
-                self._idling.discard(track)
-                self._observe(Idle(track, media_s - idle_s, 0.0))
+    def _look_at(self, track: str, now: float, idle_s: float) -> None:
+        """Tell how long a track has given nothing; `_idling` are those that are looked at again
+        as soon as they give something."""
+        if idle_s >= TRACK_IDLE_S:
+            self._idling.add(track)
+        else:
+            self._idling.discard(track)
+        self._observe(Idle(track, now, idle_s))
 
     def _observe(self, item: Item) -> None:
         suspicious = self._watchers.observe(item)

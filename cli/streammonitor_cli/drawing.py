@@ -83,6 +83,15 @@ def draw(
     return Group(*lines)
 
 
+def share_watched(status: StreamStatus) -> float | None:
+    """Share of a file, 0 to 1; None for live streams. By time where the file says how long it
+    is: by bytes, which is what a source knows otherwise, a still scene passes too slowly."""
+    if status.progress is None:
+        return None
+    share = status.media_s / status.duration_s if status.duration_s else status.progress
+    return min(1.0, max(0.0, share))
+
+
 def _heading(statuses: Sequence[StreamStatus], elapsed_s: float) -> Text:
     open_count = sum(len(status.open_incidents) for status in statuses)
     total = sum(status.incidents for status in statuses)
@@ -186,9 +195,9 @@ def _bar(level_dbfs: float) -> str:
 
 def _state(status: StreamStatus, left_s: float | None) -> Text:
     """A word; or for a file that is being watched a bar, the share and the time left."""
-    if status.state != "watching" or status.progress is None:
+    share = share_watched(status)
+    if status.state != "watching" or share is None:
         return Text(status.state, style=_STATES[status.state])
-    share = min(1.0, max(0.0, status.progress))
     done = int(share * _BAR)
     left = "" if left_s is None else f" {span(left_s)}"
     return Text.assemble(

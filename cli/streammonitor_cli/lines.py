@@ -53,6 +53,8 @@ def summary_line(summary: Summary, status: StreamStatus | None) -> str:
     formats = [format_text(one) for one in (status.video, status.audio) if one] if status else []
     if formats:
         line += f" ({', '.join(formats)})"
-    if status is not None and status.error:
-        line += f"; {printable(status.error)}"
+    if status is not None and status.state == "failed":
+        line += "; failed"  # why is told on standard error
+    elif status is not None and status.error:
+        line += f"; {printable(status.error.removeprefix(f'{summary.stream}: '))}"
     return line

@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from streammonitor_api.events import Event, Summary
 from streammonitor_cli.display import Display
-from streammonitor_cli.drawing import draw
+from streammonitor_cli.drawing import draw, share_watched
 from streammonitor_cli.lines import summary_line
 from streammonitor_worker.status import StreamStatus
 
@@ -65,6 +65,7 @@ class LiveTable(Display):
 
     def close(self, summaries: Iterable[Summary], statuses: Sequence[StreamStatus]) -> None:
         """Write a line a stream below the last picture."""
+        self._console.print()
         known = {status.stream: status for status in statuses}
         for summary in summaries:
             self._console.print(
@@ -89,10 +90,11 @@ class LiveTable(Display):
 
     def _time_left(self, status: StreamStatus, now: float) -> float | None:
         """Seconds until a file has been watched, at the speed so far; None before it is known."""
-        if status.progress is None or status.state != "watching":
+        share = share_watched(status)
+        if share is None or status.state != "watching":
             return None
-        since, progress_then = self._first_seen.setdefault(status.stream, (now, status.progress))
-        done = status.progress - progress_then
+        since, share_then = self._first_seen.setdefault(status.stream, (now, share))
+        done = share - share_then
         if done <= 0:
             return None
-        return (now - since) * (1 - status.progress) / done
+        return (now - since) * (1 - share) / done

@@ -73,12 +73,16 @@ def test_wide_window_has_a_line_a_stream() -> None:
 
 
 def test_file_shows_its_progress_and_the_time_left() -> None:
-    status = a_status(progress=0.62, duration_s=100.0)
+    status = a_status(progress=0.4, media_s=62.0, duration_s=100.0)
 
     line = drawn([status], time_left={status.stream: 75.0})[3]
 
     assert "━━━━━━────  62% 1:15" in line
     assert "0.0s" not in line, "a file has no lag"
+
+
+def test_file_that_does_not_say_how_long_it_is_shows_its_bytes() -> None:
+    assert "━━━━──────  40%" in drawn([a_status(progress=0.4, duration_s=None)])[3]
 
 
 def test_progress_beyond_its_end_is_full() -> None:

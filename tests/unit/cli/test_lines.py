@@ -66,13 +66,22 @@ def test_summary_says_what_was_watched() -> None:
     )
 
 
-def test_summary_says_why_a_stream_failed() -> None:
+def test_summary_says_what_became_of_a_lost_source() -> None:
     output, text = an_output()
-    status = a_status(state="failed", video=None, audio=None, error="clip.mp4: truncated")
+    status = a_status(state="ended", video=None, audio=None, error="clip.mp4: connection refused")
 
     PlainLines(output).close([Summary("clip.mp4", 0.0, 0, 0.0, 1)], [status])
 
-    assert text.getvalue().endswith(", 1 incident, 0.0 s of CPU; clip.mp4: truncated\n")
+    assert text.getvalue().endswith(", 1 incident, 0.0 s of CPU; connection refused\n")
+
+
+def test_summary_of_a_failed_stream_leaves_the_reason_to_standard_error() -> None:
+    output, text = an_output()
+    status = a_status(state="failed", video=None, audio=None, error="clip.mp4: truncated")
+
+    PlainLines(output).close([Summary("clip.mp4", 0.0, 0, 0.0, 0)], [status])
+
+    assert text.getvalue().endswith(", no incident, 0.0 s of CPU; failed\n")
 
 
 def test_json_lines_are_events_then_summaries() -> None:

@@ -60,7 +60,9 @@ def test_markup_in_a_name_is_text() -> None:
 
     table.close([Summary("[bold]clip[/].mp4", 1.0, 1, 0.1, 0)], [])
 
-    assert screen.getvalue().startswith("[bold]clip[/].mp4: 1.0 s watched, 1 picture, no incident")
+    assert screen.getvalue().startswith(
+        "\n[bold]clip[/].mp4: 1.0 s watched, 1 picture, no incident"
+    )
 
 
 def test_one_incident_is_one_line_however_often_it_is_told() -> None:

@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 SOURCES := api worker cli
 CHECKED := $(SOURCES) tests bench
 # What a fresh machine can run: no cluster, no installation.
-LEVELS := tests/unit tests/media tests/contract
+LEVELS := tests/unit tests/media tests/contract tests/simulation
 PYTEST_ARGS ?=
 ARGS ?=
 export URL

@@ -1,51 +1,74 @@
-"""Encodes a recipe into a file and tells the truth about it in media time."""
+"""Writes a recipe's stream to a file and tells the truth about it in media time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
-from av.audio.stream import AudioStream
-from av.container import OutputContainer
-from av.video.stream import VideoStream
 
-from streammonitor_api.errors import InputError
-from streammonitor_worker.synth import encoders
+from streammonitor_api.errors import InputError, suggestion
 from streammonitor_worker.synth.defects import check_injections
-from streammonitor_worker.synth.frames import to_audio_frame, to_video_frame
-from streammonitor_worker.synth.material import Pictures, Samples, material_defects
+from streammonitor_worker.synth.encoding import Encoding
+from streammonitor_worker.synth.material import material_defects
+from streammonitor_worker.synth.origin import find_origin
+from streammonitor_worker.synth.packet_defects import check_codecs
 from streammonitor_worker.synth.recipe import Recipe
-from streammonitor_worker.synth.truth import Truth
+from streammonitor_worker.synth.stream_defects import (
+    check_container,
+    format_changes,
+    spoil_transport,
+)
+from streammonitor_worker.synth.transport import CLOCK, EVER, TransportStream
+from streammonitor_worker.synth.truth import Defect, Truth
 
-_BLOCK_S = Fraction(1, 20)
-"""Sound is encoded this many seconds at a time where there is no picture to go along with."""
+CONTAINERS = frozenset(
+    {".flac", ".m3u8", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".ts", ".wav", ".webm"}
+)
+"""By the end of the file's name. Not .avi: it keeps no times, only an order."""
 
 
 def write_clip(recipe: Recipe, path: Path | str, options: dict[str, str] | None = None) -> Truth:
     """Write the recipe's stream to a file and return what is wrong with it.
 
-    The container follows from the file's name (.mp4, .mkv, .ts, .mov, .webm, .avi, .m3u8 …);
-    `options` are the container's own. Raises InputError where the recipe cannot be made or does
-    not fit the container.
+    The container follows from the file's name; `CONTAINERS` are known. `options` are the
+    container's own. Raises InputError where the recipe cannot be made or does not fit the
+    container.
     """
-    check_injections(recipe)
     path = Path(path)
+    if path.suffix not in CONTAINERS:
+        hint = suggestion(path.suffix, CONTAINERS)
+        raise InputError(f'{path}: no container is known as "{path.suffix}"; {hint}')
+    check_injections(recipe)
+    check_container(recipe, path)
+    check_codecs(recipe, path)
+    if path.suffix == ".ts":
+        # One access unit a PES packet: a jump of the clock then begins at the very unit.
+        options = {"pes_payload_size": "0", **(options or {})}
     with _as_input_error(path), av.open(str(path), "w", options=options or {}) as container:
         encoding = Encoding(recipe, container)
         encoding.run()
-    shift = media_shift(path, encoding.first_packet_s)
+    origin = find_origin(path, encoding.first_packet_s)
+    found = [(defect, True) for defect in material_defects(recipe)]
+    found += encoding.spoiler.defects()
+    found = [(defect.shifted(origin.to_media(0)), required) for defect, required in found]
+    found += format_changes(recipe, origin)
+    if path.suffix == ".ts":
+        stream = TransportStream(path.read_bytes())
+        found += spoil_transport(recipe, stream, origin)
+        stream.shift_clock([(EVER, round(recipe.first_timestamp_s * CLOCK))])
+        path.write_bytes(stream.to_bytes())
+    return make_truth(recipe, found)
+
+
+def make_truth(recipe: Recipe, found: Iterable[tuple[Defect, bool]]) -> Truth:
+    """Sort defects by onset, and apart those that must be found and those that may be."""
+    ordered = sorted(found, key=lambda pair: (pair[0].onset_s, pair[0].detector))
     return Truth(
         recipe.to_dict(),
-        tuple(
-            sorted(
-                (defect.shifted(shift) for defect in material_defects(recipe)),
-                key=lambda defect: defect.onset_s,
-            )
-        ),
+        tuple(defect for defect, required in ordered if required),
+        tuple(defect for defect, required in ordered if not required),
     )
 
 
@@ -53,112 +76,8 @@ def write_clip(recipe: Recipe, path: Path | str, options: dict[str, str] | None 
 def _as_input_error(path: Path) -> Iterator[None]:
     try:
         yield
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except (av.error.FFmpegError, OSError) as error:
         raise InputError(
-            f"{path}: cannot write this stream there ({reason}); "
-            "choose other codecs or another container"
+            f"{path}: cannot write this stream there ({error.strerror}); "
+            "choose other codecs, another container or another place"
         ) from error
-
-
-class Encoding:
-    """Encodes a recipe into a container, all tracks in step.
-
-    `pace` is called with the time of each picture (or block of sound) before it is made, and
-    ends the stream by returning False: that is how a live stream keeps to the clock.
-    """
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        container: OutputContainer,
-        *,
-        live: bool = False,
-        pace: Callable[[float], bool] = lambda _: True,
-    ) -> None:
-        self.recipe = recipe
-        self.first_packet_s: dict[int, float] = {}
-        """By stream: the recipe's time of the first packet, below 0 where a codec is primed."""
-        self._container = container
-        self._pace = pace
-        self._video: VideoStream | None = None
-        if recipe.picture is not None:
-            self._video = encoders.add_video(container, recipe, live=live)
-            self._pictures = Pictures(recipe)
-        self._audio: list[tuple[AudioStream, Samples]] = [
-            (encoders.add_audio(container, recipe), Samples(recipe, track))
-            for track in range(len(recipe.sounds))
-        ]
-        self._samples_done = 0
-
-    def run(self) -> None:
-        """Encode everything, or until `pace` says that it is enough."""
-        if self._video is not None:
-            self._run_pictures(self._video)
-        else:
-            self._run_sound()
-        if self._video is not None:
-            self._mux(self._video.encode(None))
-        for stream, _ in self._audio:
-            self._mux(stream.encode(None))
-
-    def _run_pictures(self, stream: VideoStream) -> None:
-        recipe = self.recipe
-        for index in range(recipe.pictures):
-            if not self._pace(float(index / recipe.fps)):
-                return
-            frame = to_video_frame(self._pictures.render(index), recipe, index)
-            self._mux(stream.encode(frame))
-            self._encode_sound_until((index + 1) / recipe.fps)
-        self._encode_sound_until(Fraction(recipe.samples, recipe.audio_rate))
-
-    def _run_sound(self) -> None:
-        recipe = self.recipe
-        end = Fraction(recipe.samples, recipe.audio_rate)
-        time = Fraction(0)
-        while time < end and self._pace(float(time)):
-            time = min(time + _BLOCK_S, end)
-            self._encode_sound_until(time)
-
-    def _encode_sound_until(self, time: Fraction) -> None:
-        first = self._samples_done
-        count = min(int(time * self.recipe.audio_rate), self.recipe.samples) - first
-        if count <= 0:
-            return
-        for stream, samples in self._audio:
-            frame = to_audio_frame(samples.read(first, count), self.recipe, first)
-            self._mux(stream.encode(frame))
-        self._samples_done += count
-
-    def _mux(self, packets: Sequence[av.Packet[Any]]) -> None:
-        for packet in packets:
-            index = packet.stream.index
-            if index not in self.first_packet_s and packet.pts is not None:
-                self.first_packet_s[index] = float(packet.pts * packet.time_base)
-            self._container.mux(packet)
-
-
-def media_shift(path: Path, first_packet_s: dict[int, float]) -> float:
-    """Find by how much media time is ahead of the recipe's time in a finished file.
-
-    Codecs that are primed begin before 0; some containers cut that off when they are played,
-    others move everything so that it begins at 0. Media time begins with the first sample that
-    is presented, so it can only be known from the file.
-    """
-    moved: float | None = None
-    presented: dict[int, float] = {}
-    with av.open(str(path)) as container:
-        for packet in container.demux():
-            index = packet.stream.index
-            if packet.pts is None or index in presented:
-                continue
-            if moved is None and index in first_packet_s:
-                moved = float(packet.pts * packet.time_base) - first_packet_s[index]
-            for frame in packet.decode():
-                if isinstance(frame, av.VideoFrame | av.AudioFrame) and frame.time is not None:
-                    presented.setdefault(index, frame.time)
-            if len(presented) == len(first_packet_s):
-                break
-    if moved is None or not presented:
-        raise InputError(f"{path}: nothing to watch was written; use a longer duration")
-    return moved - min(presented.values())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import cast
 
@@ -39,7 +41,8 @@ _AUDIO_BITS_PER_CHANNEL = 64_000
 def add_video(container: OutputContainer, recipe: Recipe, *, live: bool = False) -> VideoStream:
     """Add a video stream to a container."""
     name, options = _video_encoder(recipe, live=live)
-    stream = cast(VideoStream, container.add_stream(name, rate=recipe.fps, options=options))
+    with _as_input_error():
+        stream = cast(VideoStream, container.add_stream(name, rate=recipe.fps, options=options))
     _configure(stream.codec_context, recipe)
     return stream
 
@@ -57,14 +60,24 @@ def make_video_encoder(recipe: Recipe, *, live: bool = False) -> VideoCodecConte
 def add_audio(container: OutputContainer, recipe: Recipe) -> AudioStream:
     """Add an audio stream to a container."""
     name = _AUDIO.get(recipe.audio_codec, recipe.audio_codec)
-    stream = cast(
-        AudioStream,
-        container.add_stream(name, rate=recipe.audio_rate, layout=recipe.audio_layout),
-    )
+    with _as_input_error():
+        stream = cast(
+            AudioStream,
+            container.add_stream(name, rate=recipe.audio_rate, layout=recipe.audio_layout),
+        )
     context = stream.codec_context
     context.time_base = Fraction(1, recipe.audio_rate)
     context.bit_rate = _AUDIO_BITS_PER_CHANNEL * len(recipe.channels)
     return stream
+
+
+@contextmanager
+def _as_input_error() -> Iterator[None]:
+    """Tell users of a codec that does not belong into a container."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"recipe: {error}; choose another codec or container") from error
 
 
 def _configure(context: VideoCodecContext, recipe: Recipe) -> None:
@@ -103,8 +116,8 @@ def _private(recipe: Recipe) -> dict[str, str]:
     """Options of single encoders: forced key pictures, fields, silence, one thread."""
     codec = recipe.video_codec
     if codec == "h264":
-        options = {"forced-idr": "1"}
-        return options | ({"x264-params": "tff=1"} if recipe.interlaced else {})
+        fields = ":tff=1" if recipe.interlaced else ""
+        return {"forced-idr": "1", "x264-params": f"slices={recipe.slices}{fields}"}
     if codec == "hevc":
         if recipe.interlaced:
             raise InputError("interlaced: hevc codes fields apart; use h264 or mpeg2video")

@@ -103,7 +103,8 @@ class Recipe:
     no such track. extra_sounds: further audio tracks. video_bitrate: bits a second, or else
     constant quality `crf` (None: the encoder's own). preset: of the encoder; None for a quick one.
     gop_s: seconds from key picture to key picture. full_range: luma from 0 to 255 instead of 16
-    to 235. interlaced: two fields a picture, the upper one first. variable_rate: leave out three
+    to 235. interlaced: two fields a picture, the upper one first. slices: parts that a picture is
+    coded in (h264 only), of which each can be lost alone. variable_rate: leave out three
     of ten pictures, so that the others stay for longer. first_timestamp_s: MPEG-TS only, what its
     clock says at the start; 95440 wraps around after 3.7 s. seed: of all that is random.
     """
@@ -124,6 +125,7 @@ class Recipe:
     pix_fmt: str = "yuv420p"
     full_range: bool = False
     interlaced: bool = False
+    slices: int = 1
     variable_rate: bool = False
     audio_rate: int = 48000
     audio_layout: str = "stereo"
@@ -184,6 +186,8 @@ class Recipe:
                 yield f"size {self.width}x{self.height}", f"use 16 to {_SIZE_LIMIT} pixels a side"
         if not 8000 <= self.audio_rate <= 192000:
             yield f"audio rate {self.audio_rate}", "use 8000 to 192000 samples a second"
+        if not (self.slices == 1 or (self.slices > 1 and self.video_codec == "h264")):
+            yield f"slices {self.slices}", "use a number from 1, above 1 with h264 only"
         if not self.gop_s > 0:
             yield f"gop {self.gop_s:g}", "key pictures need seconds above 0 between them"
         yield from _unknown("video codec", self.video_codec, VIDEO_CODECS)

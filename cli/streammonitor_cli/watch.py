@@ -118,13 +118,11 @@ def run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     output = Output(sys.stdout, on_lost=stop.set)
     sinks: list[Callable[[Event], None]] = []
-    watch = Watch(arguments.sources, plan, options, sinks)
+    watch = Watch(arguments.sources, plan, options, sinks, on_failure=tell_error)
     with _telemetry(arguments.metrics, watch) as telemetry_sinks:
         sinks += telemetry_sinks
         summaries = _watch(watch, sinks, _display(arguments.output, output, watch), stop)
     output.check()
-    for failure in watch.failures:
-        tell_error(failure)
     if watch.failures:
         return BAD_INPUT
     return INCIDENTS if any(summary.incidents for summary in summaries) else NO_INCIDENT

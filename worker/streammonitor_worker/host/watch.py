@@ -49,6 +49,8 @@ class Watch:
     """Several streams, watched together.
 
     `sinks` take every event, one at a time, in the order in which each stream told them.
+    `on_failure` takes one line for each source that cannot be watched, as soon as that is known,
+    from the thread of its stream.
     """
 
     def __init__(
@@ -57,11 +59,13 @@ class Watch:
         plan: Plan,
         options: WatchOptions,
         sinks: Sequence[Callable[[Event], None]],
+        on_failure: Callable[[str], None] | None = None,
     ) -> None:
         self._urls = list(sources)
         self._plan = plan
         self._options = options
         self._sinks = sinks
+        self._on_failure = on_failure
         self._opening = threading.Lock()
         self._emitting = threading.Lock()
         self._streams: list[list[Pipeline]] = [[] for _ in self._urls]
@@ -106,7 +110,7 @@ class Watch:
             specs = expand(url, self._options.source)
             sources = [Source(spec, self._options.source) for spec in specs]
         except StreamMonitorError as error:
-            self._failures[url] = str(error)
+            self._fail(url, str(error))
             return
         with self._opening:
             pipelines = [self._pipeline(source) for source in sources]
@@ -137,12 +141,17 @@ class Watch:
         try:
             pipeline.run()
         except StreamMonitorError as error:
-            self._failures[pipeline.stream] = str(error)
+            self._fail(pipeline.stream, str(error))
         except Exception as error:  # the end of a thread: no other stream may be disturbed
             logger.exception("%s: the watching failed", pipeline.stream)
             message = f"{pipeline.stream}: internal error: {error!r}; please report it"
-            self._failures[pipeline.stream] = message
+            self._fail(pipeline.stream, message)
             pipeline.finish(message)
+
+    def _fail(self, name: str, message: str) -> None:
+        self._failures[name] = message
+        if self._on_failure is not None:
+            self._on_failure(message)
 
     def _emit(self, event: Event) -> None:
         with self._emitting:

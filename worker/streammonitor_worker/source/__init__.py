@@ -10,20 +10,17 @@ from __future__ import annotations
 
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_worker.source.options import Renditions, SourceOptions
+from streammonitor_worker.source.renditions import Rendition, expand
 from streammonitor_worker.source.still import encode_jpeg
 from streammonitor_worker.source.stream import Source
 from streammonitor_worker.source.url import redact
 
-SourceSpec = str
-
-
-def expand(url: str, options: SourceOptions) -> list[SourceSpec]:
-    """The streams that an address stands for: one, or one a rendition where all are wanted."""
-    return [url]
-
+SourceSpec = str | Rendition
+"""What a Source is made of."""
 
 __all__ = [
     "Fidelity",
+    "Rendition",
     "Renditions",
     "Source",
     "SourceOptions",

@@ -22,6 +22,7 @@ from streammonitor_worker.source.limits import (
     PROBE_US,
     bound_media_library,
 )
+from streammonitor_worker.source.lost import LostError
 from streammonitor_worker.source.reader import Reader
 from streammonitor_worker.source.tracks import Track, choose_tracks
 
@@ -39,7 +40,6 @@ class Demuxer:
     Parameters
     ----------
     where: what to call it in messages, without secrets.
-    container_format: the demuxer to use where it is known; None to find out from the bytes.
     named: see `choose_tracks`.
 
     Raises
@@ -54,7 +54,6 @@ class Demuxer:
         *,
         max_pixels: int,
         timeout_s: float,
-        container_format: str | None = None,
         named: dict[str, int] | None = None,
     ) -> None:
         bound_media_library()
@@ -65,7 +64,7 @@ class Demuxer:
         """Why the packets ended before the bytes did."""
         self._where = where
         self._refused = ""
-        self._container = self._open(reader, max_pixels, timeout_s, container_format)
+        self._container = self._open(reader, max_pixels, timeout_s)
         try:
             self._check_complete()
             self.tracks = choose_tracks(
@@ -73,10 +72,12 @@ class Demuxer:
                 where,
                 max_pixels=max_pixels,
                 named={} if named is None else named,
+                shift_s=reader.begins_at_s or 0.0,
             )
         except SourceError:
             self._container.close()
             raise
+        reader.pids = frozenset(track.stream.id for track in self.tracks)
         # Set by the binding: would hold packets back to guess the timestamps they lack.
         self._container.flags &= ~Flags.gen_pts.value
         self.cpu_s = time.thread_time() - began
@@ -123,12 +124,10 @@ class Demuxer:
                 yield by_index[packet.stream_index], packet
 
     def close(self) -> None:
+        """Close the container, not the reader."""
         self._container.close()
-        self.reader.close()
 
-    def _open(
-        self, reader: Reader, max_pixels: int, timeout_s: float, container_format: str | None
-    ) -> Any:
+    def _open(self, reader: Reader, max_pixels: int, timeout_s: float) -> Any:
         options = {
             "format_whitelist": FORMATS,
             "protocol_whitelist": "",
@@ -143,7 +142,7 @@ class Demuxer:
             return av.open(
                 reader,
                 "r",
-                format=container_format,
+                format=reader.container_format,
                 options=options,
                 buffer_size=_READ_SIZE,
                 timeout=(timeout_s, None),
@@ -151,8 +150,8 @@ class Demuxer:
                 metadata_errors="replace",
             )
         except av.error.ExitError as error:
-            raise SourceError(
-                f"{self._where}: no media recognised within {timeout_s:g} s; check the source"
+            raise LostError(
+                self._where, f"no media was recognised within {timeout_s:g} s"
             ) from error
         except (av.error.FFmpegError, ValueError) as error:
             raise self._not_media(error) from error
@@ -166,8 +165,10 @@ class Demuxer:
             )
 
     def _not_media(self, error: Exception) -> SourceError:
+        if self.reader.hopeless:
+            return SourceError(self.reader.hopeless, permanent=True)
         if self.reader.failure:
-            return SourceError(f"{self._where}: {self.reader.failure}; check the source")
+            return LostError(self._where, self.reader.failure)
         return SourceError(
             f"{self._where}: this is no media that can be read ({reason_of(error)}); "
             "name a media file or stream",

@@ -19,15 +19,18 @@ class FileReader(Reader):
         self._waiting = waiting
         self._file = _open_regular(path)
         self._size = os.fstat(self._file.fileno()).st_size
+        self._count = 0
 
     def read(self, size: int) -> bytes:
         if self._waiting.stopped:
             return b""
         try:
-            return self._file.read(size) or b""
+            data = self._file.read(size) or b""
         except OSError as error:
             self.failure = f"cannot be read ({error.strerror})"
             return b""
+        self._count += len(data)
+        return data
 
     def seekable(self) -> bool:
         return True
@@ -39,8 +42,8 @@ class FileReader(Reader):
         return self._file.tell()
 
     @property
-    def size(self) -> int:
-        return self._size
+    def progress(self) -> float | None:
+        return min(1.0, self._count / self._size) if self._size else None
 
     def close(self) -> None:
         self._file.close()

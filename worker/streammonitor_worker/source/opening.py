@@ -68,7 +68,7 @@ class Opening:
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is None:
             return None
-        time = stamp * track.time_base
+        time = stamp * track.time_base + track.shift_s
         if self._reference is None:
             self._reference = time
         time = unwrapped(time, self._reference, self._wrap_s)

@@ -14,8 +14,18 @@ from abc import ABC, abstractmethod
 class Reader(ABC):
     """A stream of bytes, as the media library reads it."""
 
+    container_format: str | None = None
+    """What the bytes are, where that is known: `mpegts`."""
     failure: str = ""
     """Why it ended before its time; empty at an honest end."""
+    hopeless: str = ""
+    """The whole message, where no retry can help."""
+    segment: int = 0
+    """Changes where what comes next need not follow from what was read before."""
+    begins_at_s: float | None = None
+    """When the first sample is presented, where the bytes themselves do not say."""
+    pids: frozenset[int] = frozenset()
+    """Identifiers of the tracks that are watched, in a transport stream."""
 
     @abstractmethod
     def read(self, size: int) -> bytes:
@@ -32,12 +42,16 @@ class Reader(ABC):
         raise io.UnsupportedOperation("position is not known")
 
     @property
-    def size(self) -> int | None:
-        """Bytes in all; None where it has no end or does not say."""
+    def progress(self) -> float | None:
+        """Share of the bytes read, 0 to 1; None where there is no end, or it is not known."""
         return None
 
-    def continuity_errors(self, position: int | None) -> int:
-        """Transport packets found missing before `position` and not yet told."""
+    def rest(self) -> Reader | None:
+        """What has to be opened anew after this one ended: other tracks; None mostly."""
+        return None
+
+    def continuity_errors(self, pid: int, position: int | None) -> int:
+        """Transport packets lost up to the picture that begins at `position`, not yet told."""
         return 0
 
     @abstractmethod
@@ -50,15 +64,26 @@ class Unread(Reader):
 
     def __init__(self, head: bytes, rest: Reader) -> None:
         self._head = head
-        self._rest = rest
+        self._rest = rest.inner if isinstance(rest, Unread) and not rest.unread else rest
+        self.segment = rest.segment
         self._position = 0
+
+    @property
+    def unread(self) -> bool:
+        """Whether there still is something in front."""
+        return bool(self._head)
+
+    @property
+    def inner(self) -> Reader:
+        return self._rest
 
     def read(self, size: int) -> bytes:
         if self._head:
             data, self._head = self._head[:size], self._head[size:]
         else:
             data = self._rest.read(size)
-            self.failure = self._rest.failure
+            self.failure, self.hopeless = self._rest.failure, self._rest.hopeless
+            self.segment = self._rest.segment
         self._position += len(data)
         return data
 
@@ -66,8 +91,8 @@ class Unread(Reader):
         return self._position
 
     @property
-    def size(self) -> int | None:
-        return self._rest.size
+    def progress(self) -> float | None:
+        return self._rest.progress
 
     def close(self) -> None:
         self._rest.close()
@@ -82,5 +107,6 @@ def peek(reader: Reader, size: int) -> tuple[bytes, Reader]:
         reader.seek(0)
         return bytes(head), reader
     unread = Unread(bytes(head), reader)
-    unread.failure = "" if head else reader.failure
+    if not head:
+        unread.failure, unread.hopeless = reader.failure, reader.hopeless
     return bytes(head), unread

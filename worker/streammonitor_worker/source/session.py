@@ -64,6 +64,16 @@ class Session:
                 return demuxer.reader.failure or demuxer.failure
         return ""
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was the reader that ended before its time, not its content."""
+        return any(demuxer.reader.failure for demuxer in self._demuxers)
+
+    @property
+    def hopeless(self) -> str:
+        """The whole message, where it ended and no retry can help."""
+        return next((d.reader.hopeless for d in self._demuxers if d.reader.hopeless), "")
+
     def items(self) -> Iterator[Item]:
         """Everything in the order in which it comes; what decoders hold back at the end."""
         packets = self._packets()
@@ -107,7 +117,7 @@ class Session:
             if found is not None:
                 track, packet = found
                 stamp = packet.dts if packet.dts is not None else packet.pts
-                at = before if stamp is None else stamp * track.time_base
+                at = before if stamp is None else stamp * track.time_base + track.shift_s
                 near = at if reached is None else reached
                 waiting.append((unwrapped(at, near, wrap_s), demuxer, track, packet, source))
 
@@ -121,12 +131,12 @@ class Session:
             wait(demuxer, source, reached)
 
     def _items_of(self, demuxer: Demuxer, track: Track, packet: Any) -> Iterator[Item]:
-        base = track.time_base
+        base, shift_s = track.time_base, track.shift_s
         duration = (packet.duration or 0) * base
         place = self._timeline.place(
             track.name,
-            None if packet.pts is None else packet.pts * base,
-            None if packet.dts is None else packet.dts * base,
+            None if packet.pts is None else packet.pts * base + shift_s,
+            None if packet.dts is None else packet.dts * base + shift_s,
             duration,
             key=packet.is_keyframe,
         )
@@ -138,7 +148,7 @@ class Session:
             packet.is_keyframe,
             packet.is_corrupt,
             place.jump_s,
-            demuxer.reader.continuity_errors(packet.pos),
+            demuxer.reader.continuity_errors(track.stream.id, packet.pos),
         )
         for item in self._decoders[track.name].decode(packet, place.time, duration):
             yield from self._told(item)

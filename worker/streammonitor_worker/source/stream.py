@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from streammonitor_api.errors import SourceError
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_worker.media import STREAM_TRACK, Connection, Format, Item, Packet
 from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.backoff import Backoff
-from streammonitor_worker.source.connect import connect
+from streammonitor_worker.source.connect import Connector
 from streammonitor_worker.source.demux import Demuxer
+from streammonitor_worker.source.hls.transport import Wanted
+from streammonitor_worker.source.lost import LostError, problem_of
 from streammonitor_worker.source.options import SourceOptions
+from streammonitor_worker.source.renditions import Rendition
 from streammonitor_worker.source.session import Session
 from streammonitor_worker.source.timeline import Timeline
 from streammonitor_worker.source.transport import Join, Part, Transport
@@ -29,9 +33,14 @@ class Source:
     """
 
     def __init__(
-        self, url: str, options: SourceOptions | None = None, chance: random.Random | None = None
+        self,
+        spec: str | Rendition,
+        options: SourceOptions | None = None,
+        chance: random.Random | None = None,
     ) -> None:
-        self.name = redact(url)
+        rendition = spec if isinstance(spec, Rendition) else Rendition(spec)
+        self.name = rendition.name
+        """Its address without secrets, and the rendition where there are several."""
         self.live: bool | None = None
         """None until it is known."""
         self.duration_s: float | None = None
@@ -40,7 +49,7 @@ class Source:
         """Interval at which media arrives: 0 for a continuous stream, a segment's for HLS."""
         self.reconnects = 0
         self._options = options if options is not None else SourceOptions()
-        self._url = url
+        self._rendition = rendition
         self._waiting = Waiting()
         self._attention = Attention(self._options.fidelity)
         self._backoff = Backoff(chance)
@@ -56,11 +65,11 @@ class Source:
     @property
     def progress(self) -> float | None:
         """Share of a file that has been read, 0 to 1; None where that is not known."""
-        if self.live or self._transport is None:
+        transport = self._transport
+        if self.live or not self._begun:
             return None
-        by_bytes = self._transport.progress
-        if by_bytes is not None:
-            return by_bytes
+        if transport is not None and transport.progress is not None:
+            return transport.progress
         return min(1.0, self._timeline.end / self.duration_s) if self.duration_s else None
 
     @property
@@ -101,32 +110,58 @@ class Source:
         and tried again.
         """
         try:
+            connector = self._connector()
             while not self._waiting.stopped:
                 try:
-                    part = self._next_part()
+                    part = self._next_part(connector)
                     if part is None:
                         return
                     yield from self._play(part)
                 except SourceError as error:
-                    if error.permanent and not self._begun:
+                    if error.permanent and not (self.live and self._begun):
                         raise
-                    yield from self._lost(str(error))
+                    yield from self._lost(problem_of(error))
                     if not self._try_again():
                         return
         finally:
-            self._let_go()
+            self._drop_transport()
 
-    def _next_part(self) -> Part | None:
+    def _connector(self) -> Connector:
+        rendition = self._rendition
+        address = parse(rendition.url, local_files=self._options.local_files)
+        wanted = Wanted(self._options.renditions, rendition.position)
+        return Connector(address, redact(rendition.url), wanted, self._options, self._waiting)
+
+    def _next_part(self, connector: Connector) -> Part | None:
+        self._waiting.deadline = time.monotonic() + self._options.open_timeout_s
         if self._transport is None:
-            address = parse(self._url, local_files=self._options.local_files)
-            self._transport = connect(address, self._options, self._waiting)
+            self._transport = connector.connect()
             self.live = self._transport.live
+            self.duration_s = self._transport.duration_s
         part = self._transport.next_part()
         self.cadence_s = self._transport.cadence_s
+        if part is None and self._transport.live and not self._transport.persistent:
+            raise LostError(self.name, "the connection was closed")
         return part
 
-    def _play(self, part: Part) -> Iterator[Item]:
-        session = self._open(part)
+    def _play(self, part: Part | None) -> Iterator[Item]:
+        """Items of a part, and of those that its tracks changing makes of it."""
+        while part is not None and not self._waiting.stopped:
+            rest: Part | None = None
+            try:
+                session = self._open(part)
+                yield from self._play_session(session)
+                rest = part.rest()
+            finally:
+                if rest is None:
+                    part.close()
+            if session.hopeless:
+                raise SourceError(session.hopeless, permanent=True)
+            if session.failure and (self.live or session.interrupted):
+                raise LostError(self.name, session.failure)
+            part = rest
+
+    def _play_session(self, session: Session) -> Iterator[Item]:
         self._session = session
         try:
             for item in session.items():
@@ -140,33 +175,25 @@ class Source:
             self._spent = self.cpu_s
             self._session = None
             session.close()
-        if session.failure and self.live:
-            raise SourceError(f"{self.name}: {session.failure}; check the source")
 
     def _open(self, part: Part) -> Session:
         named: dict[str, int] = {}
-        demuxers: list[Demuxer] = []
-        try:
-            for reader in part.readers:
-                demuxer = Demuxer(
-                    reader,
-                    self.name,
-                    max_pixels=self._options.max_pixels,
-                    timeout_s=self._options.open_timeout_s,
-                    container_format=part.container_format,
-                    named=named,
-                )
-                demuxers.append(demuxer)
-        except SourceError:
-            for reader in part.readers:
-                reader.close()
-            raise
-        if not self.live:
+        demuxers = [
+            Demuxer(
+                reader,
+                self.name,
+                max_pixels=self._options.max_pixels,
+                timeout_s=self._options.open_timeout_s,
+                named=named,
+            )
+            for reader in part.readers
+        ]
+        if self.duration_s is None and not self.live:
             self.duration_s = demuxers[0].duration_s
         return Session(
             demuxers,
             self._timeline,
-            lambda timeline, first_s, demuxer: self._anchor(part.join, timeline, first_s, demuxer),
+            partial(self._anchor, part.join),
             attention=self._attention,
             formats=self._formats,
             max_pixels=self._options.max_pixels,
@@ -180,6 +207,7 @@ class Source:
         else:
             timeline.begin(first_s, at_s=timeline.end, wrap_s=wrap_s, sparse=sparse)
         self._begun = True
+        self._waiting.deadline = None
 
     def _lost(self, reason: str) -> Iterator[Item]:
         if self._down_since is None:
@@ -195,9 +223,13 @@ class Source:
 
     def _try_again(self) -> bool:
         """Wait for the next attempt; whether there is to be one."""
-        assert self._down_since is not None  # noqa: S101 - set by _lost
-        limit = self._options.give_up_after_s
-        if limit is not None and time.monotonic() - self._down_since >= limit:
+        if self._begun and not self.live:
+            return False  # a file whose server stayed away longer than its reader's patience
+        if self._transport is not None and not self._transport.persistent:
+            self._drop_transport()
+        limit_s, now = self._options.give_up_after_s, time.monotonic()
+        away_s = 0.0 if self._down_since is None else now - self._down_since
+        if limit_s is not None and away_s >= limit_s:
             return False
         self._waiting.sleep(self._backoff.next_s())
         return True
@@ -212,6 +244,7 @@ class Source:
         if ahead_s > 0:
             self._waiting.sleep(ahead_s)
 
-    def _let_go(self) -> None:
+    def _drop_transport(self) -> None:
         if self._transport is not None:
             self._transport.close()
+            self._transport = None

@@ -31,6 +31,8 @@ class Track:
     codec: str
     fps: float
     """Nominal; 0 where unknown or absurd."""
+    shift_s: float = 0.0
+    """To be added to its timestamps: when the container begins, where it cannot say."""
 
     @property
     def is_video(self) -> bool:
@@ -38,12 +40,12 @@ class Track:
 
 
 def choose_tracks(
-    container: Any, where: str, *, max_pixels: int, named: dict[str, int]
+    container: Any, where: str, *, max_pixels: int, named: dict[str, int], shift_s: float
 ) -> list[Track]:
     """All tracks that can be watched.
 
     `named` counts the tracks that already have a name, by kind, and is counted on: a stream may
-    be spread over several containers.
+    be spread over several containers. `shift_s` see Track.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def choose_tracks(
         fps = sane_fps(stream.guessed_rate or stream.average_rate) if stream.type == "video" else 0
         codec = stream.codec_context.codec.canonical_name
         base = float(stream.time_base)
-        tracks.append(Track(name, stream.type, stream.index, stream, base, codec, fps))
+        tracks.append(Track(name, stream.type, stream.index, stream, base, codec, fps, shift_s))
     if not tracks:
         raise SourceError(
             f"{where}: there is no video or audio in it that can be decoded; "

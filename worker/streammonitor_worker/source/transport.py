@@ -6,7 +6,7 @@ file, one a connection for a live stream, one a discontinuity for HLS.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
@@ -28,15 +28,37 @@ class Part:
 
     readers: list[Reader]
     join: Join = Join.RESUMES
-    container_format: str | None = None
-    """Where it is known."""
+
+    def rest(self) -> Part | None:
+        """What is to be opened next after this part ended with other tracks than it began with."""
+        rest = [reader.rest() for reader in self.readers]
+        if not any(rest):
+            return None
+        readers = [new or old for new, old in zip(rest, self.readers, strict=True)]
+        return Part(readers, Join.RESUMES)
+
+    def close(self) -> None:
+        for reader in self.readers:
+            reader.close()
 
 
 class Transport(Protocol):
     """A source that can be read, part by part."""
 
-    live: bool
-    cadence_s: float
+    @property
+    def live(self) -> bool: ...
+
+    @property
+    def cadence_s(self) -> float:
+        """Interval at which media arrives: 0 for a continuous stream."""
+
+    @property
+    def persistent(self) -> bool:
+        """Whether it goes on by itself after a failure; otherwise it has to be made anew."""
+
+    @property
+    def duration_s(self) -> float | None:
+        """Of all its media, where it knows that better than the containers."""
 
     def next_part(self) -> Part | None:
         """The next part, once the one before has ended; None at the end of the stream.
@@ -51,25 +73,25 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass
 class OnePart:
-    """A stream that consists of one part: a file."""
+    """A stream that consists of one part: a file, or a live connection."""
 
-    part: Part
-    live: bool = False
-    cadence_s: float = 0.0
-    _begun: bool = field(default=False, init=False)
+    cadence_s = 0.0
+    persistent = False
+    duration_s = None
+
+    def __init__(self, reader: Reader, *, live: bool = False) -> None:
+        self.live = live
+        self._part: Part | None = Part([reader])
+        self._reader = reader
 
     def next_part(self) -> Part | None:
-        if self._begun:
-            return None
-        self._begun = True
-        return self.part
+        part, self._part = self._part, None
+        return part
 
     @property
     def progress(self) -> float | None:
-        return None
+        return None if self.live or self._reader.seekable() else self._reader.progress
 
     def close(self) -> None:
-        for reader in self.part.readers:
-            reader.close()
+        self._reader.close()

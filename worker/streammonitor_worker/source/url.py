@@ -13,7 +13,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from streammonitor_api.errors import SourceError
 
-NETWORK_SCHEMES = ("http", "https", "udp", "rtp", "tcp", "rtmp", "rtmps", "rtsp", "rtsps")
+HTTP_SCHEMES = ("http", "https")
+NETWORK_SCHEMES = (*HTTP_SCHEMES, "udp", "rtp", "tcp", "rtmp", "rtmps", "rtsp", "rtsps")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HIDDEN = "***"
 _SHOWN_LENGTH = 200

@@ -13,29 +13,51 @@ from contextlib import contextmanager
 
 SLICE_S = 0.2
 """The longest a wait goes without looking whether the stream was stopped."""
+NOTABLE_S = 0.005
+"""A shorter wait is no wait, only the time that a read takes: what was asked for was there."""
 
 
 class Waiting:
-    """Waits that can be stopped from another thread."""
+    """Waits that can be ended from another thread."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._breakers: list[Callable[[], None]] = []
+        self._to_call: list[Callable[[], None]] = []
         self.waited_s = 0.0
         """Seconds waited so far."""
+        self.deadline: float | None = None
+        """Monotonic time at which waits for media end, while a source is being opened."""
 
     @property
     def stopped(self) -> bool:
         return self._stopped.is_set()
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the source should have been opened by now."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
     def stop(self) -> None:
         """End all waits, now and to come. May be called from any thread, more than once."""
         self._stopped.set()
         with self._lock:
-            breakers = list(self._breakers)
-        for break_wait in breakers:
-            break_wait()
+            to_call = list(self._to_call)
+        for end_wait in to_call:
+            end_wait()
+
+    def on_stop(self, end_wait: Callable[[], None]) -> None:
+        """Have `end_wait` called when the stream is stopped: for waits inside of others."""
+        with self._lock:
+            self._to_call.append(end_wait)
+        if self.stopped:
+            end_wait()
+
+    def forget(self, end_wait: Callable[[], None]) -> None:
+        """Undo `on_stop`."""
+        with self._lock:
+            if end_wait in self._to_call:
+                self._to_call.remove(end_wait)
 
     def sleep(self, seconds: float) -> None:
         """Wait for a time, counted as waited."""
@@ -44,22 +66,13 @@ class Waiting:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count the time spent inside as waited."""
+        """Count the time spent inside as waited, where it is notable."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self.waited_s += time.monotonic() - began
+            self.count(time.monotonic() - began)
 
-    @contextmanager
-    def broken_by(self, break_wait: Callable[[], None]) -> Iterator[None]:
-        """Call `break_wait` when the stream is stopped while inside: for waits of others."""
-        with self._lock:
-            self._breakers.append(break_wait)
-        try:
-            if self.stopped:
-                break_wait()
-            yield
-        finally:
-            with self._lock:
-                self._breakers.remove(break_wait)
+    def count(self, seconds: float) -> None:
+        if seconds >= NOTABLE_S:
+            self.waited_s += seconds

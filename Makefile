@@ -17,6 +17,9 @@ export URL
 .DELETE_ON_ERROR:
 .PHONY: help setup demo watch test unit media e2e bench lint fix generate clean
 
+.DEFAULT:
+	@echo "make: no target \"$@\"; make help shows them" >&2; exit 2
+
 help:  ## Show these targets
 	@echo "make TARGET, where TARGET is one of"
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14

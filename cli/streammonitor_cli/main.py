@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from streammonitor_api.errors import StreamMonitorError, suggestion
 from streammonitor_cli import detectors, watch
 from streammonitor_cli.arguments import Parser, UsageError
-from streammonitor_cli.process import BAD_INPUT, INTERRUPTED, tell_error, version
+from streammonitor_cli.process import BAD_INPUT, INTERRUPTED, log_told, tell_error, version
 
 _EXTRA_PACKAGES = ("av", "numpy", "urllib3", "m3u8", "cryptography", "rich", "opentelemetry")
 """What comes with the extra `worker`; missing, it is told rather than traced."""
@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Nothing but a bug leaves here as an exception."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return _run(given)
+        with log_told():
+            return _run(given)
     except StreamMonitorError as error:
         tell_error(str(error))
         return BAD_INPUT

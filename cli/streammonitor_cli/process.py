@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 NO_INCIDENT = 0
 INCIDENTS = 1
@@ -16,6 +20,26 @@ def tell_error(message: str) -> None:
     """Write an error as one line, which nothing that a user typed can break or steer."""
     line = "".join(letter if letter.isprintable() else "?" for letter in message)
     sys.stderr.write(f"streammonitor: {line}\n")
+
+
+class _Log(logging.Handler):
+    """Tells warnings of libraries as errors are told; a bug of our own with its traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell_error(record.getMessage())
+        if record.exc_info:
+            sys.stderr.write("".join(traceback.format_exception(*record.exc_info)))
+
+
+@contextmanager
+def log_told() -> Iterator[None]:
+    """Tell on standard error, wherever that is at the moment, what is logged meanwhile."""
+    handler = _Log(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 
 from streammonitor_api.catalogue import catalogue
 from streammonitor_cli.main import main
+from streammonitor_cli.process import log_told
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -165,3 +167,23 @@ def test_missing_extra_is_told_not_traced() -> None:
         'streammonitor: the package "av" is not installed; '
         "install what belongs to this command: pip install 'streammonitor[worker]'\n"
     )
+
+
+def test_warning_of_a_library_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with log_told():
+        logging.getLogger("some.library").warning("no %s\nno cry", "collector")
+        logging.getLogger("some.library").info("nobody wants to know")
+
+    assert capsys.readouterr().err == "streammonitor: no collector?no cry\n"
+
+
+def test_bug_is_told_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with log_told():
+        try:
+            raise ValueError("a bug")
+        except ValueError:
+            logging.getLogger("ours").exception("clip.mp4: the watching failed")
+
+    told = capsys.readouterr().err
+    assert told.startswith("streammonitor: clip.mp4: the watching failed\nTraceback")
+    assert told.endswith("ValueError: a bug\n")

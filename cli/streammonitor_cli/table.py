@@ -26,8 +26,28 @@ REFRESHES_PER_S = 2
 """Enough for a level meter to be alive, few enough to be calm and to cost less than 2 % of a
 core."""
 
+_ECHO = 2
+"""Columns kept free: the terminal echoes `^C` where the cursor is, and a line that this breaks
+would be drawn twice."""
 _REMEMBERED = 200
 """Incidents kept for the list; no window shows more."""
+
+
+class TimeLeft:
+    """Says how long files will take, at the speed at which each has been watched so far."""
+
+    def __init__(self) -> None:
+        self._first_seen: dict[str, tuple[float, float]] = {}
+
+    def estimate(self, status: StreamStatus, now: float) -> float | None:
+        """Seconds until a file has been watched, `now` in seconds of any clock; None before that
+        is known, and for live streams."""
+        share = share_watched(status)
+        if share is None or status.state != "watching":
+            return None
+        since, share_then = self._first_seen.setdefault(status.stream, (now, share))
+        done = share - share_then
+        return (now - since) * (1 - share) / done if done > 0 else None
 
 
 class LiveTable(Display):
@@ -40,7 +60,7 @@ class LiveTable(Display):
         self._console = console
         self._statuses = statuses
         self._began = time.monotonic()
-        self._first_seen: dict[str, tuple[float, float]] = {}
+        self._time_left = TimeLeft()
         self._incidents: OrderedDict[str, Event] = OrderedDict()
         self._lock = threading.Lock()
         self._live = Live(
@@ -82,19 +102,8 @@ class LiveTable(Display):
         return draw(
             statuses,
             events,
-            time_left={status.stream: self._time_left(status, now) for status in statuses},
+            time_left={one.stream: self._time_left.estimate(one, now) for one in statuses},
             elapsed_s=now - self._began,
-            width=self._console.width,
+            width=self._console.width - _ECHO,
             height=self._console.height,
         )
-
-    def _time_left(self, status: StreamStatus, now: float) -> float | None:
-        """Seconds until a file has been watched, at the speed so far; None before it is known."""
-        share = share_watched(status)
-        if share is None or status.state != "watching":
-            return None
-        since, share_then = self._first_seen.setdefault(status.stream, (now, share))
-        done = share - share_then
-        if done <= 0:
-            return None
-        return (now - since) * (1 - share) / done

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 
+import pytest
 from rich.console import Console
 
 from streammonitor_api.events import Summary
-from streammonitor_cli.table import REFRESHES_PER_S, LiveTable
+from streammonitor_cli.table import REFRESHES_PER_S, LiveTable, TimeLeft
 from streammonitor_worker.status import StreamStatus
 from tests.support.builders import a_status, an_event, an_incident
 
@@ -76,3 +78,36 @@ def test_one_incident_is_one_line_however_often_it_is_told() -> None:
 
     last = screen.getvalue().rpartition("StreamMonitor")[2]
     assert last.count("video-freeze") == 1
+
+
+def test_room_is_left_for_the_echo_of_ctrl_c() -> None:
+    console, screen = a_terminal()
+    table = LiveTable(console, lambda: [a_status("x" * 200)])
+
+    with table.held():
+        table.show(an_event("opened", an_incident(stream="x" * 200)))
+
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).splitlines()
+    assert max(len(line.rstrip()) for line in lines) == 78
+
+
+def test_time_left_follows_from_the_speed_so_far() -> None:
+    time_left = TimeLeft()
+
+    def estimate(media_s: float, now: float) -> float | None:
+        return time_left.estimate(a_status(progress=0.0, media_s=media_s, duration_s=100.0), now)
+
+    assert estimate(10.0, now=1000.0) is None, "nothing to go by yet"
+    assert estimate(30.0, now=1004.0) == pytest.approx(14.0)
+    assert estimate(100.0, now=1020.0) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("state", ["opening", "ended", "failed"])
+def test_time_left_is_for_files_that_are_being_watched(state: str) -> None:
+    time_left = TimeLeft()
+
+    for media_s in (10.0, 20.0):
+        ended = a_status("a", progress=0.0, media_s=media_s, duration_s=100.0, state=state)
+        live = a_status("b", media_s=media_s)
+        assert time_left.estimate(ended, now=media_s) is None
+        assert time_left.estimate(live, now=media_s) is None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streammonitor_worker.source.datagrams import DatagramReader
+from streammonitor_worker.source.demux import Limits
+from streammonitor_worker.source.dial import dial
 from streammonitor_worker.source.file import FileReader
 from streammonitor_worker.source.hls.playlist import MAX_BYTES, SIGNATURE
 from streammonitor_worker.source.hls.resources import Location, Resources
@@ -13,6 +16,8 @@ from streammonitor_worker.source.lost import LostError
 from streammonitor_worker.source.options import SourceOptions
 from streammonitor_worker.source.progressive import HttpFile, HttpLive
 from streammonitor_worker.source.reader import Reader, peek
+from streammonitor_worker.source.remote import PROTOCOLS, RemoteTransport
+from streammonitor_worker.source.tcp import TcpReader
 from streammonitor_worker.source.transport import OnePart, Transport
 from streammonitor_worker.source.ts import SNIFF_SIZE, TsReader, is_transport_stream
 from streammonitor_worker.source.url import HTTP_SCHEMES, Address
@@ -48,7 +53,18 @@ class Connector:
             return self._by_content(reader, address.path.resolve(), live=False)
         if address.scheme in HTTP_SCHEMES:
             return self._connect_http()
-        raise LostError(self._where, "not built yet")
+        if address.scheme in PROTOCOLS:
+            options = self._options
+            limits = Limits(self._where, options.max_pixels, options.open_timeout_s)
+            return RemoteTransport(address, limits, self._waiting)
+        return self._by_content(self._receiver(), self._address.url, live=True)
+
+    def _receiver(self) -> Reader:
+        address = self._address
+        if address.scheme == "tcp":
+            connected = dial(address.host, address.parts.port or 0, self._where, self._waiting)
+            return TcpReader(connected, self._waiting)
+        return DatagramReader(address, self._where, self._waiting)
 
     def _connect_http(self) -> Transport:
         client = HttpClient(self._waiting, self._address)

@@ -42,7 +42,7 @@ class Decoder:
         self.track = track
         self.cpu_s = 0.0
         self._residue = 0.0
-        self._context = track.stream.codec_context
+        self._context = track.decoder
         # One thread a stream: streams are what is run in parallel. Threads of the decoder would
         # also hold back as many pictures as there are threads.
         self._context.thread_count = 1

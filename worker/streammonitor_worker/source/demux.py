@@ -1,14 +1,15 @@
 """Takes containers apart: bytes of a reader in, compressed packets out.
 
 The media library gets nothing but the bytes. Whatever a container names (other files, keys,
-playlists) it asks for through `_refuse`, which refuses; the allowlist of formats leaves out those
-whose purpose is to name others; and the allowlist of protocols is empty.
+playlists) it asks for through `_Refusal`, which gives nothing; the allowlist of formats leaves
+out those whose purpose is to name others; and the allowlist of protocols is empty.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -23,10 +24,10 @@ from streammonitor_worker.source.limits import (
     bound_media_library,
 )
 from streammonitor_worker.source.lost import LostError
-from streammonitor_worker.source.reader import Reader
+from streammonitor_worker.source.reader import Nothing, Reader
 from streammonitor_worker.source.tracks import Track, choose_tracks
 
-_MPEGTS_WRAP = 2**33
+_MPEGTS_WRAP_S = 2**33 / 90_000
 """Timestamps of MPEG transport streams have 33 bits (ISO/IEC 13818-1, 2.4.3.7)."""
 _READ_SIZE = 65536
 """Bytes asked of a reader at a time: 0.1 s of a 5 Mb/s stream."""
@@ -34,69 +35,63 @@ _SHOWN_URL = 200
 """Characters of a refused address in a message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What opening may cost. `where`: what to call the source in messages, without secrets."""
+
+    where: str
+    max_pixels: int
+    timeout_s: float
+
+    def options(self, protocols: str) -> dict[str, str]:
+        """For the media library, with the protocols that it may use itself."""
+        return {
+            "format_whitelist": FORMATS,
+            "protocol_whitelist": protocols,
+            "probesize": str(PROBE_BYTES),
+            "analyzeduration": str(PROBE_US),
+            "max_pixels": str(self.max_pixels),
+            "max_streams": "128",
+            "threads": "1",
+            "correct_ts_overflow": "0",  # timeline.py does, more than once
+        }
+
+
 class Demuxer:
-    """An opened container.
+    """An opened container, and the reader that its bytes come from.
 
-    Parameters
-    ----------
-    where: what to call it in messages, without secrets.
-    named: see `choose_tracks`.
-
-    Raises
-    ------
-    SourceError: permanent where the bytes are no media, otherwise the reader's own failure.
+    `named`: see `choose_tracks`. Closing it is up to the caller; a container without anything
+    to watch, which raises SourceError, is closed here.
     """
 
     def __init__(
-        self,
-        reader: Reader,
-        where: str,
-        *,
-        max_pixels: int,
-        timeout_s: float,
-        named: dict[str, int] | None = None,
+        self, container: Any, reader: Reader, limits: Limits, named: dict[str, int]
     ) -> None:
-        bound_media_library()
-        began = time.thread_time()
         self.reader = reader
         self.cpu_s = 0.0
+        """Seconds of CPU spent here."""
         self.failure = ""
         """Why the packets ended before the bytes did."""
-        self._where = where
-        self._refused = ""
-        self._container = self._open(reader, max_pixels, timeout_s)
+        self._container = container
+        shift_s = reader.begins_at_s or 0.0
         try:
-            self._check_complete()
-            self.tracks = choose_tracks(
-                self._container,
-                where,
-                max_pixels=max_pixels,
-                named={} if named is None else named,
-                shift_s=reader.begins_at_s or 0.0,
-            )
+            self.tracks = choose_tracks(container, limits.where, limits.max_pixels, named, shift_s)
         except SourceError:
-            self._container.close()
+            container.close()
             raise
-        reader.pids = frozenset(track.stream.id for track in self.tracks)
+        reader.pids = frozenset(track.identifier for track in self.tracks)
         # Set by the binding: would hold packets back to guess the timestamps they lack.
-        self._container.flags &= ~Flags.gen_pts.value
-        self.cpu_s = time.thread_time() - began
-
-    @property
-    def duration_s(self) -> float | None:
+        container.flags &= ~Flags.gen_pts.value
+        duration = container.duration
+        self.duration_s = duration / av.time_base if duration and duration > 0 else None
         """As the container says; None where it does not."""
-        duration = self._container.duration
-        return duration / av.time_base if duration and duration > 0 else None
-
-    @property
-    def format(self) -> str:
+        self.format = str(container.format.name)
         """Name of the container format, `mpegts`."""
-        return str(self._container.format.name)
 
     @property
     def wrap_s(self) -> float | None:
         """Period after which its timestamps start again at 0."""
-        return _MPEGTS_WRAP / 90_000 if self.format == "mpegts" else None
+        return _MPEGTS_WRAP_S if self.format == "mpegts" else None
 
     @property
     def sparse(self) -> bool:
@@ -111,11 +106,11 @@ class Demuxer:
             began = time.thread_time()
             try:
                 packet = next(source, None)
-            except (av.error.FFmpegError, IndexError) as error:
-                # IndexError: the binding trips over tracks that appeared after opening.
-                if not isinstance(error, IndexError):
-                    self.failure = f"cannot be read any further ({reason_of(error)})"
+            except av.error.FFmpegError as error:
+                self.failure = f"cannot be read any further ({reason_of(error)})"
                 packet = None
+            except IndexError:
+                packet = None  # the end: the binding trips over tracks that appeared meanwhile
             finally:
                 self.cpu_s += time.thread_time() - began
             if packet is None:
@@ -127,69 +122,74 @@ class Demuxer:
         """Close the container, not the reader."""
         self._container.close()
 
-    def _open(self, reader: Reader, max_pixels: int, timeout_s: float) -> Any:
-        options = {
-            "format_whitelist": FORMATS,
-            "protocol_whitelist": "",
-            "probesize": str(PROBE_BYTES),
-            "analyzeduration": str(PROBE_US),
-            "max_pixels": str(max_pixels),
-            "max_streams": "128",
-            "threads": "1",
-            "correct_ts_overflow": "0",  # timeline.py does, more than once
-        }
-        try:
-            return av.open(
-                reader,
-                "r",
-                format=reader.container_format,
-                options=options,
-                buffer_size=_READ_SIZE,
-                timeout=(timeout_s, None),
-                io_open=self._refuse,
-                metadata_errors="replace",
-            )
-        except av.error.ExitError as error:
-            raise LostError(
-                self._where, f"no media was recognised within {timeout_s:g} s"
-            ) from error
-        except (av.error.FFmpegError, ValueError) as error:
-            raise self._not_media(error) from error
 
-    def _check_complete(self) -> None:
-        if self._refused:
-            raise SourceError(
-                f"{self._where}: it refers to {self._refused!r}, which is not opened; "
-                "use media that is complete in itself",
-                permanent=True,
-            )
+def open_container(reader: Reader, limits: Limits, named: dict[str, int]) -> Demuxer:
+    """Open the container that a reader gives the bytes of.
 
-    def _not_media(self, error: Exception) -> SourceError:
-        if self.reader.hopeless:
-            return SourceError(self.reader.hopeless, permanent=True)
-        if self.reader.failure:
-            return LostError(self._where, self.reader.failure)
+    Raises
+    ------
+    SourceError: permanent where the bytes are no media, otherwise the reader's own failure.
+    """
+    bound_media_library()
+    began = time.thread_time()
+    refusal = _Refusal()
+    try:
+        container = av.open(
+            reader,
+            "r",
+            format=reader.container_format,
+            options=limits.options(protocols=""),
+            buffer_size=_READ_SIZE,
+            timeout=(limits.timeout_s, None),
+            io_open=refusal,
+            metadata_errors="replace",
+        )
+    except av.error.ExitError as error:
+        problem = f"no media was recognised within {limits.timeout_s:g} s"
+        raise LostError(limits.where, problem) from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _unreadable(reader, refusal, limits.where, error) from error
+    if refusal.url:
+        container.close()
+        raise refusal.error(limits.where)
+    demuxer = Demuxer(container, reader, limits, named)
+    demuxer.cpu_s = time.thread_time() - began
+    return demuxer
+
+
+class _Refusal:
+    """Gives nothing for what a container names, and remembers that it did.
+
+    Raising would not do: the binding keeps an exception, and prints it when a second one comes.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+
+    def __call__(self, url: str, flags: int, options: dict[str, str]) -> Reader:
+        self.url = self.url or url[:_SHOWN_URL] or "?"
+        return Nothing()
+
+    def error(self, where: str) -> SourceError:
         return SourceError(
-            f"{self._where}: this is no media that can be read ({reason_of(error)}); "
-            "name a media file or stream",
+            f"{where}: it refers to {self.url!r}, which is not opened; "
+            "use media that is complete in itself",
             permanent=True,
         )
 
-    def _refuse(self, url: str, flags: int, options: dict[str, str]) -> Reader:
-        """Give nothing for what a container names.
 
-        An exception would be kept by the binding, and printed when a second one comes.
-        """
-        self._refused = self._refused or url[:_SHOWN_URL]
-        return _Nothing()
-
-
-class _Nothing(Reader):
-    def read(self, size: int) -> bytes:
-        return b""
-
-    def close(self) -> None:
-        """Nothing is open."""
+def _unreadable(reader: Reader, refusal: _Refusal, where: str, error: Exception) -> SourceError:
+    if refusal.url:
+        return refusal.error(where)
+    if reader.hopeless:
+        return SourceError(reader.hopeless, permanent=True)
+    if reader.failure:
+        return LostError(where, reader.failure)
+    return SourceError(
+        f"{where}: this is no media that can be read ({reason_of(error)}); "
+        "name a media file or stream",
+        permanent=True,
+    )
 
 
 def reason_of(error: Exception) -> str:

@@ -101,7 +101,7 @@ class Opening:
 def _skipped_s(packet: Any, track: Track) -> float:
     """Seconds of priming: the first field of AV_PKT_DATA_SKIP_SAMPLES, in samples."""
     data = bytes(packet.get_sidedata("skip_samples"))
-    if len(data) < 4 or track.is_video or not track.stream.rate:
+    if len(data) < 4 or track.is_video or not track.decoder.sample_rate:
         return 0.0
-    skipped = float(struct.unpack_from("<I", data)[0] / track.stream.rate)
+    skipped = float(struct.unpack_from("<I", data)[0] / track.decoder.sample_rate)
     return skipped if skipped <= LONGEST_PRIMING_S else 0.0

@@ -59,6 +59,16 @@ class Reader(ABC):
         """Let go of files and sockets. May be called more than once."""
 
 
+class Nothing(Reader):
+    """No bytes at all."""
+
+    def read(self, size: int) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
 class Unread(Reader):
     """A reader with bytes put back in front, for those who had to look at them first."""
 

@@ -6,6 +6,7 @@ two, which are read alternately, by time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,9 @@ from streammonitor_worker.source.tracks import Track
 
 Anchor = Callable[[Timeline, float, Demuxer], None]
 """Says where the first sample (raw seconds) of a session belongs in media time."""
+
+LAG_S = 10.0
+"""How far containers that are read together may end apart: a segment."""
 
 
 class Session:
@@ -36,11 +40,13 @@ class Session:
         attention: Attention,
         formats: dict[str, Format],
         max_pixels: int,
+        live: bool,
     ) -> None:
         self._demuxers = demuxers
         self._timeline = timeline
         self._anchor = anchor
         self._formats = formats
+        self._live = live
         self._tracks = [track for demuxer in demuxers for track in demuxer.tracks]
         self._decoders: dict[str, Decoder] = {
             track.name: decoder_of(track, max_pixels, attention) for track in self._tracks
@@ -91,7 +97,7 @@ class Session:
             for item in decoder.finish():
                 yield from self._told(item)
         for demuxer in self._demuxers:
-            if demuxer.failure:
+            if demuxer.failure and not self._live:  # a live one is lost, and comes back
                 yield Failure(demuxer.tracks[0].name, self._timeline.end, 0.0, demuxer.failure)
 
     def close(self) -> None:
@@ -107,28 +113,31 @@ class Session:
             yield demuxer, track, packet
 
     def _merged(self) -> Iterator[tuple[Demuxer, Track, Any]]:
-        """Packets of several containers by time: the one that is furthest behind comes next."""
-        waiting: list[tuple[float, Demuxer, Track, Any, Iterator[tuple[Track, Any]]]] = []
+        """Packets of several containers by time: the one that is furthest behind comes next.
+
+        When one has ended the others go on only for as long as they may reasonably lag behind:
+        they belong to the same discontinuity, or have lost the same server.
+        """
         wrap_s = self._demuxers[0].wrap_s
         reached: float | None = None
-
-        def wait(demuxer: Demuxer, source: Iterator[tuple[Track, Any]], before: float) -> None:
-            found = next(source, None)
-            if found is not None:
-                track, packet = found
-                stamp = packet.dts if packet.dts is not None else packet.pts
-                at = before if stamp is None else stamp * track.time_base + track.shift_s
-                near = at if reached is None else reached
-                waiting.append((unwrapped(at, near, wrap_s), demuxer, track, packet, source))
-
+        waiting: list[_Next] = []
         for demuxer in self._demuxers:
-            wait(demuxer, demuxer.packets(), 0.0)
-            reached = waiting[0][0] if waiting else None
+            following = _Next(demuxer, wrap_s)
+            if following.read(reached):
+                waiting.append(following)
+                reached = following.at_s
+        until_s = math.inf
         while waiting:
-            position = min(range(len(waiting)), key=lambda index: waiting[index][0])
-            reached, demuxer, track, packet, source = waiting.pop(position)
-            yield demuxer, track, packet
-            wait(demuxer, source, reached)
+            following = min(waiting, key=lambda candidate: candidate.at_s)
+            if following.at_s > until_s:
+                return
+            yield following.demuxer, following.track, following.packet
+            reached = following.at_s
+            if not following.read(reached):
+                waiting.remove(following)
+                if following.demuxer.reader.failure:
+                    return
+                until_s = min(until_s, reached + LAG_S)
 
     def _items_of(self, demuxer: Demuxer, track: Track, packet: Any) -> Iterator[Item]:
         base, shift_s = track.time_base, track.shift_s
@@ -148,7 +157,7 @@ class Session:
             packet.is_keyframe,
             packet.is_corrupt,
             place.jump_s,
-            demuxer.reader.continuity_errors(track.stream.id, packet.pos),
+            demuxer.reader.continuity_errors(track.identifier, packet.pos),
         )
         for item in self._decoders[track.name].decode(packet, place.time, duration):
             yield from self._told(item)
@@ -161,3 +170,27 @@ class Session:
                 return
             self._formats[item.track] = item
         yield item
+
+
+class _Next:
+    """The next packet of one of several containers, and when it is decoded."""
+
+    def __init__(self, demuxer: Demuxer, wrap_s: float | None) -> None:
+        self.demuxer = demuxer
+        self._wrap_s = wrap_s
+        self._packets = demuxer.packets()
+        self.track: Track = demuxer.tracks[0]
+        self.packet: Any = None
+        self.at_s = 0.0
+
+    def read(self, near_s: float | None) -> bool:
+        """Read on; whether there is one. Its time is the one that is closest to `near_s`."""
+        found = next(self._packets, None)
+        if found is None:
+            return False
+        self.track, self.packet = found
+        stamp = self.packet.dts if self.packet.dts is not None else self.packet.pts
+        if stamp is not None:
+            raw_s = stamp * self.track.time_base + self.track.shift_s
+            self.at_s = raw_s if near_s is None else unwrapped(raw_s, near_s, self._wrap_s)
+        return True

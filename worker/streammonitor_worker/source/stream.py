@@ -13,7 +13,7 @@ from streammonitor_worker.media import STREAM_TRACK, Connection, Format, Item, P
 from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.backoff import Backoff
 from streammonitor_worker.source.connect import Connector
-from streammonitor_worker.source.demux import Demuxer
+from streammonitor_worker.source.demux import Demuxer, Limits
 from streammonitor_worker.source.hls.transport import Wanted
 from streammonitor_worker.source.lost import LostError, problem_of
 from streammonitor_worker.source.options import SourceOptions
@@ -136,9 +136,9 @@ class Source:
         self._waiting.deadline = time.monotonic() + self._options.open_timeout_s
         if self._transport is None:
             self._transport = connector.connect()
-            self.live = self._transport.live
-            self.duration_s = self._transport.duration_s
         part = self._transport.next_part()
+        self.live = self._transport.live
+        self.duration_s = self._transport.duration_s or self.duration_s
         self.cadence_s = self._transport.cadence_s
         if part is None and self._transport.live and not self._transport.persistent:
             raise LostError(self.name, "the connection was closed")
@@ -177,17 +177,9 @@ class Source:
             session.close()
 
     def _open(self, part: Part) -> Session:
-        named: dict[str, int] = {}
-        demuxers = [
-            Demuxer(
-                reader,
-                self.name,
-                max_pixels=self._options.max_pixels,
-                timeout_s=self._options.open_timeout_s,
-                named=named,
-            )
-            for reader in part.readers
-        ]
+        options = self._options
+        limits = Limits(self.name, options.max_pixels, options.open_timeout_s)
+        demuxers = part.open(limits)
         if self.duration_s is None and not self.live:
             self.duration_s = demuxers[0].duration_s
         return Session(
@@ -197,6 +189,7 @@ class Source:
             attention=self._attention,
             formats=self._formats,
             max_pixels=self._options.max_pixels,
+            live=bool(self.live),
         )
 
     def _anchor(self, join: Join, timeline: Timeline, first_s: float, demuxer: Demuxer) -> None:
@@ -210,7 +203,7 @@ class Source:
         self._waiting.deadline = None
 
     def _lost(self, reason: str) -> Iterator[Item]:
-        if self._down_since is None:
+        if self._down_since is None and not self._waiting.stopped:
             self._down_since = time.monotonic()
             yield Connection(STREAM_TRACK, self._timeline.end, False, reason)
 

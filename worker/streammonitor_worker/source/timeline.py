@@ -67,6 +67,8 @@ class Timeline:
         self._turns_s = 0.0
         self._sparse = False
         self._last_raw: float | None = None
+        self._jump_s = 0.0
+        """Departure that the next packet is to tell."""
         self._tracks: dict[str, _Track] = {}
 
     def begin(
@@ -78,7 +80,7 @@ class Timeline:
         track may pause without a word, as pictures of variable frame rate do in a file.
         """
         self._wrap_s, self._sparse = wrap_s, sparse
-        self._turns_s = 0.0
+        self._turns_s = self._jump_s = 0.0
         self._last_raw = first_s
         self._offset = at_s - first_s
         self._tracks = {}
@@ -93,10 +95,12 @@ class Timeline:
         """
         near = first_s if self._last_raw is None else self._last_raw
         raw = unwrapped(first_s, near, wrap_s)
-        at_s = raw + self._offset
-        if self._last_raw is None or not 0 <= at_s - self.end + JITTER_S <= outage_s + REANCHOR_S:
-            at_s = self.end + outage_s
+        gap = raw + self._offset - self.end
+        plausible = self._last_raw is not None and -JITTER_S <= gap <= outage_s + REANCHOR_S
+        at_s = self.end + (gap if plausible else outage_s)
         self.begin(raw, at_s=at_s, wrap_s=wrap_s, sparse=sparse)
+        # Without an outage this is one stream of bytes, whose clock has jumped.
+        self._jump_s = 0.0 if outage_s or abs(gap) <= JITTER_S else gap
         self._turns_s = raw - first_s
 
     def place(
@@ -108,10 +112,10 @@ class Timeline:
             state = self._tracks[track] = _Track(self._offset)
         decoding = self._decoding_time(state, pts if dts is None else dts)
         presentation = decoding if pts is None else unwrapped(pts, decoding, self._wrap_s)
-        jump_s = 0.0
+        jump_s, self._jump_s = self._jump_s, 0.0
         if state.end is not None:
             loose = dts is None or state.loose
-            jump_s = self._judge(track, state, decoding - state.end, loose=loose)
+            jump_s = jump_s or self._judge(track, state, decoding - state.end, loose=loose)
             if jump_s < 0 or jump_s > REANCHOR_S:
                 self._anchor(state, decoding, presentation if key else None)
             if duration <= 0 and decoding > state.last:

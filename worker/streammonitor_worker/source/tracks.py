@@ -25,7 +25,11 @@ class Track:
     index: int
     """Of the container's stream."""
     stream: Any
-    """The media library's stream and its decoder."""
+    """The media library's stream. Not to be used after the container has been closed."""
+    decoder: Any
+    """The media library's decoder, which outlives the container."""
+    identifier: int
+    """The container's own for it: the PID, in a transport stream."""
     time_base: float
     """Seconds of one unit of its timestamps."""
     codec: str
@@ -40,7 +44,7 @@ class Track:
 
 
 def choose_tracks(
-    container: Any, where: str, *, max_pixels: int, named: dict[str, int], shift_s: float
+    container: Any, where: str, max_pixels: int, named: dict[str, int], shift_s: float
 ) -> list[Track]:
     """All tracks that can be watched.
 
@@ -60,10 +64,7 @@ def choose_tracks(
         _check_size(stream, where, max_pixels)
         number = named.get(stream.type, 0)
         name, named[stream.type] = f"{stream.type}:{number}", number + 1
-        fps = sane_fps(stream.guessed_rate or stream.average_rate) if stream.type == "video" else 0
-        codec = stream.codec_context.codec.canonical_name
-        base = float(stream.time_base)
-        tracks.append(Track(name, stream.type, stream.index, stream, base, codec, fps, shift_s))
+        tracks.append(_track(stream, name, shift_s))
     if not tracks:
         raise SourceError(
             f"{where}: there is no video or audio in it that can be decoded; "
@@ -71,6 +72,22 @@ def choose_tracks(
             permanent=True,
         )
     return tracks
+
+
+def _track(stream: Any, name: str, shift_s: float) -> Track:
+    decoder = stream.codec_context
+    return Track(
+        name,
+        stream.type,
+        stream.index,
+        stream,
+        decoder,
+        stream.id,
+        time_base=float(stream.time_base),
+        codec=decoder.codec.canonical_name,
+        fps=sane_fps(stream.guessed_rate or stream.average_rate) if name[0] == "v" else 0.0,
+        shift_s=shift_s,
+    )
 
 
 def _is_watchable(stream: Any) -> bool:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from streammonitor_api.errors import SourceError
+from streammonitor_worker.source.demux import Demuxer, Limits, open_container
 from streammonitor_worker.source.reader import Reader
 
 
@@ -28,6 +30,19 @@ class Part:
 
     readers: list[Reader]
     join: Join = Join.RESUMES
+
+    def open(self, limits: Limits) -> list[Demuxer]:
+        """Open all containers. Raises SourceError where that fails."""
+        named: dict[str, int] = {}
+        demuxers: list[Demuxer] = []
+        try:
+            for reader in self.readers:
+                demuxers.append(open_container(reader, limits, named))
+        except SourceError:
+            for demuxer in demuxers:
+                demuxer.close()
+            raise
+        return demuxers
 
     def rest(self) -> Part | None:
         """What is to be opened next after this part ended with other tracks than it began with."""

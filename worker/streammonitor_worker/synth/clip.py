@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
 
 from streammonitor_api.errors import InputError, suggestion
 from streammonitor_worker.synth.defects import check_injections
-from streammonitor_worker.synth.encoding import Encoding
+from streammonitor_worker.synth.encoding import Encoding, refusing_in_one_line
 from streammonitor_worker.synth.material import material_defects
 from streammonitor_worker.synth.origin import find_origin
 from streammonitor_worker.synth.packet_defects import check_codecs
@@ -46,7 +45,10 @@ def write_clip(recipe: Recipe, path: Path | str, options: dict[str, str] | None 
     if path.suffix == ".ts":
         # One access unit a PES packet: a jump of the clock then begins at the very unit.
         options = {"pes_payload_size": "0", **(options or {})}
-    with _as_input_error(path), av.open(str(path), "w", options=options or {}) as container:
+    with (
+        refusing_in_one_line(str(path)),
+        av.open(str(path), "w", options=options or {}) as container,
+    ):
         encoding = Encoding(recipe, container)
         encoding.run()
     origin = find_origin(path, encoding.first_packet_s)
@@ -70,14 +72,3 @@ def make_truth(recipe: Recipe, found: Iterable[tuple[Defect, bool]]) -> Truth:
         tuple(defect for defect, required in ordered if required),
         tuple(defect for defect, required in ordered if not required),
     )
-
-
-@contextmanager
-def _as_input_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (av.error.FFmpegError, OSError) as error:
-        raise InputError(
-            f"{path}: cannot write this stream there ({error.strerror}); "
-            "choose other codecs, another container or another place"
-        ) from error

@@ -145,6 +145,8 @@ def check_injections(recipe: Recipe, *, live: bool = False) -> None:
                 f"inject {injection}: lasts no time; "
                 f"say how long, such as {injection.detector}@{injection.at_s:g}+3"
             )
+        if injection.detector == "continuity-error":
+            _check_continuity(injection, options)
         if kind == "server" and not live:
             raise InputError(f"inject {injection}: a file has no server; serve it live")
         _check_track(injection, kind, options, recipe)
@@ -168,6 +170,14 @@ def _check_track(
         needed = SOUND_DEFECTS[injection.detector].channels
         if len(recipe.channels) < needed:
             raise InputError(f"inject {injection}: needs {needed} channels; use stereo")
+
+
+def _check_continuity(injection: Injection, options: Mapping[str, Option]) -> None:
+    every = options["every_s"]
+    if options["kind"] not in {"lose", "renumber"}:
+        raise InputError(f'inject {injection}: no kind "{options["kind"]}"; use lose or renumber')
+    if not (isinstance(every, int | float) and every > 0):
+        raise InputError(f"inject {injection}: every_s is {every}; use seconds above 0")
 
 
 def _check_overlaps(injections: Iterable[Injection]) -> None:

@@ -71,6 +71,18 @@ def add_audio(container: OutputContainer, recipe: Recipe) -> AudioStream:
     return stream
 
 
+def bits_per_second(recipe: Recipe) -> int:
+    """Estimate the rate of a stream, for playlists."""
+    sound = _AUDIO_BITS_PER_CHANNEL * len(recipe.channels) * len(recipe.sounds)
+    if recipe.picture is None:
+        return sound
+    return (recipe.video_bitrate or _usual_video_rate(recipe)) + sound
+
+
+def _usual_video_rate(recipe: Recipe) -> int:
+    return max(100_000, int(_BITS_PER_PIXEL * recipe.width * recipe.height * recipe.fps))
+
+
 @contextmanager
 def _as_input_error() -> Iterator[None]:
     """Tell users of a codec that does not belong into a container."""
@@ -90,8 +102,7 @@ def _configure(context: VideoCodecContext, recipe: Recipe) -> None:
     if recipe.video_bitrate is not None:
         context.bit_rate = recipe.video_bitrate
     elif recipe.video_codec in {"mpeg2video", "mpeg4", "vp8"} and recipe.crf is None:
-        pixels = recipe.width * recipe.height * recipe.fps
-        context.bit_rate = max(100_000, int(_BITS_PER_PIXEL * pixels))
+        context.bit_rate = _usual_video_rate(recipe)
 
 
 def _video_encoder(recipe: Recipe, *, live: bool) -> tuple[str, dict[str, str]]:

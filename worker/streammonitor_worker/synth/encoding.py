@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +16,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.frame import PictureType
 
+from streammonitor_api.errors import InputError
 from streammonitor_worker.synth import encoders
 from streammonitor_worker.synth.defects import spans
 from streammonitor_worker.synth.frames import to_audio_frame, to_video_frame
@@ -33,6 +35,18 @@ _LEFT_OUT = 0.3
 def unhurried(_: float) -> bool:
     """Keep no pace: the next picture is always due."""
     return True
+
+
+@contextmanager
+def refusing_in_one_line(where: str) -> Iterator[None]:
+    """Raise InputError where an encoder or a container cannot do what is asked of it."""
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(
+            f"{where}: cannot write this stream there ({error.strerror}); "
+            "choose other codecs, another size, container or place"
+        ) from error
 
 
 class Encoding:
@@ -155,6 +169,7 @@ class _VideoTrack:
         return list(packets)
 
     def _is_left_out(self, index: int) -> bool:
-        if not self._recipe.variable_rate or index in self._never_left_out:
+        begins_segment = self._key_every and index % self._key_every == 0
+        if not self._recipe.variable_rate or begins_segment or index in self._never_left_out:
             return False
         return bool(np.random.default_rng([self._recipe.seed, index]).random() < _LEFT_OUT)

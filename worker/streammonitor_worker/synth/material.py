@@ -14,9 +14,10 @@ from streammonitor_worker.synth.defects import Span, spans
 from streammonitor_worker.synth.loudness import F32
 from streammonitor_worker.synth.picture_defects import PICTURE_DEFECTS, Renderer
 from streammonitor_worker.synth.recipe import Recipe
-from streammonitor_worker.synth.scenes import Stage, make_scene
+from streammonitor_worker.synth.scenes import make_scene
 from streammonitor_worker.synth.sound_defects import SOUND_DEFECTS
 from streammonitor_worker.synth.sounds import make_sound
+from streammonitor_worker.synth.stage import Stage
 from streammonitor_worker.synth.truth import Defect
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -38,34 +39,35 @@ class Origin:
         return unit.pts / CLOCK - self.presented_s
 
 
-def find_origin(path: Path, first_packet_s: Mapping[int, float]) -> Origin:
-    """Compare a file with what was written to it.
+def find_origin(media: Path | bytes, first_packet_s: Mapping[int, float]) -> Origin:
+    """Compare a file, or the bytes of its beginning, with what was written to it.
 
     first_packet_s: the recipe's time of the first packet of each stream. Raises InputError where
     the file shows nothing.
     """
-    moved = {index: time - first_packet_s[index] for index, (time, _) in _beginnings(path).items()}
+    moved = {index: time - first_packet_s[index] for index, (time, _) in _beginnings(media).items()}
     if not moved:
-        raise _nothing(path)
-    return Origin(next(iter(moved.values())), first_presented(path))
+        raise _nothing(media)
+    return Origin(next(iter(moved.values())), first_presented(media))
 
 
-def first_presented(path: Path) -> float:
+def first_presented(media: Path | bytes) -> float:
     """Give a file's time of its first picture or sample that is shown: media time 0."""
-    times = [shown for _, shown in _beginnings(path).values() if shown is not None]
+    times = [shown for _, shown in _beginnings(media).values() if shown is not None]
     if not times:
-        raise _nothing(path)
+        raise _nothing(media)
     return min(times)
 
 
-def _nothing(path: Path) -> InputError:
-    return InputError(f"{path}: nothing to watch was written; use a longer duration")
+def _nothing(media: Path | bytes) -> InputError:
+    name = media if isinstance(media, Path) else "stream"
+    return InputError(f"{name}: nothing to watch was written; use a longer duration")
 
 
-def _beginnings(path: Path) -> dict[int, tuple[float, float | None]]:
+def _beginnings(media: Path | bytes) -> dict[int, tuple[float, float | None]]:
     """By stream: the times of the first packet and of the first picture or sample shown."""
     found: dict[int, tuple[float, float | None]] = {}
-    with av.open(str(path)) as container:
+    with av.open(str(media) if isinstance(media, Path) else BytesIO(media), "r") as container:
         missing = {stream.index for stream in container.streams}
         for packet in container.demux():
             index = packet.stream.index

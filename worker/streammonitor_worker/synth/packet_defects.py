@@ -85,6 +85,11 @@ class PacketSpoiler:
                 lasts = self._picture_s if video else (packet.duration or 0) * packet.time_base
                 target.hits.append((float(time), float(time + lasts)))
 
+    def planned_defects(self) -> Iterator[tuple[Defect, bool]]:
+        """Tell in the recipe's time what will be spoilt, to a packet's length."""
+        for target in self._targets:
+            yield from self._tell(target, float(target.first), float(target.last))
+
     def defects(self) -> Iterator[tuple[Defect, bool]]:
         """Tell in the recipe's time what was spoilt, and whether a watcher has to find it."""
         for target in self._targets:
@@ -93,12 +98,17 @@ class PacketSpoiler:
                     f"inject {target.injection}: no packet begins there; use a longer duration"
                 )
             onset, recovery = min(hit[0] for hit in target.hits), max(hit[1] for hit in target.hits)
-            goes_on = recovery >= self._end_s
-            defect = Defect("decode-error", target.track, onset, None if goes_on else recovery)
-            yield defect, True
-            if target.track.startswith("video"):
-                for detector in ("video-block-corruption", "video-freeze"):
-                    yield replace(defect, detector=detector), False
+            yield from self._tell(target, onset, recovery)
+
+    def _tell(
+        self, target: _Target, onset_s: float, recovery_s: float
+    ) -> Iterator[tuple[Defect, bool]]:
+        goes_on = recovery_s >= self._end_s
+        defect = Defect("decode-error", target.track, onset_s, None if goes_on else recovery_s)
+        yield defect, True
+        if target.track.startswith("video"):
+            for detector in ("video-block-corruption", "video-freeze"):
+                yield replace(defect, detector=detector), False
 
 
 def _targets(recipe: Recipe) -> Iterator[_Target]:

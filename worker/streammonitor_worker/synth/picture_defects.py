@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streammonitor_api.errors import InputError, suggestion
 from streammonitor_worker.synth.canvas import BLACK, FLAT_COLOURS, U8, Canvas
 from streammonitor_worker.synth.recipe import Option
-from streammonitor_worker.synth.scenes import Stage
+from streammonitor_worker.synth.stage import Stage
 from streammonitor_worker.synth.textures import colour_bars, grain_tile
 
 Renderer = Callable[[int], Canvas]

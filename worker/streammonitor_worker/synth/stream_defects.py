@@ -23,6 +23,12 @@ from streammonitor_worker.synth.truth import Defect
 _NEED_TRANSPORT = frozenset({"continuity-error", "format-change", "timestamp-jump"})
 
 
+_OF_LOSS = ("decode-error", "video-block-corruption")
+"""What lost packets may or may not bring about."""
+
+_NO_ROWS = np.empty(0, np.intp)
+
+
 def check_container(recipe: Recipe, path: Path) -> None:
     """Raise InputError where a stream defect cannot be made in that kind of file."""
     is_transport = path.suffix == ".ts"
@@ -85,10 +91,11 @@ def spoil_transport(
     recipe: Recipe, stream: TransportStream, origin: Origin
 ) -> list[tuple[Defect, bool]]:
     """Lose packets and move clocks; tell what was done, and whether a watcher has to find it."""
-    found: list[tuple[Defect, bool]] = []
-    lost: list[int] = []
-    for injection in _injections(recipe, "continuity-error"):
-        found += _break_continuity(stream, injection, origin, lost)
+    found = [
+        told
+        for injection, hit in break_continuity(recipe, stream, origin)
+        for told in _tell_continuity(stream, injection, hit, origin)
+    ]
     steps: list[tuple[int, int]] = []
     lead = stream.tracks.get("video:0", stream.tracks.get("audio:0", -1))
     for injection in _injections(recipe, "timestamp-jump"):
@@ -100,43 +107,67 @@ def spoil_transport(
             at = origin.media_of(first)
             found.append((Defect("timestamp-jump", "stream", at, at), True))
     stream.shift_clock(steps)
+    return found
+
+
+def break_continuity(
+    recipe: Recipe, stream: TransportStream, origin: Origin
+) -> list[tuple[Injection, list[Unit]]]:
+    """Lose or renumber packets; gives the pictures (or blocks of sound) hit by each injection.
+
+    The stream may be a piece of the whole, such as a segment.
+    """
+    pid = stream.tracks[_broken_track(stream)]
+    lost: list[int] = []
+    found = []
+    for injection in _injections(recipe, "continuity-error"):
+        options = complete_options(injection)
+        hit: list[Unit] = []
+        due, end = origin.to_ticks(injection.at_s), origin.to_ticks(injection.end_s)
+        for unit in stream.units(pid):
+            rows = stream.continuation_rows(pid, unit) if due <= unit.pts < end else _NO_ROWS
+            if not rows.size:
+                continue  # a picture in a single packet; the next one will do
+            row = int(rows[len(rows) // 2])
+            if options["kind"] == "lose":
+                lost.append(row)
+            else:
+                stream.skip_number(pid, row)
+            hit.append(unit)
+            due = unit.pts + round(float(options["every_s"]) * CLOCK)
+        found.append((injection, hit))
     stream.remove(np.array(lost, dtype=np.intp))
     return found
 
 
-def _break_continuity(
-    stream: TransportStream, injection: Injection, origin: Origin, lost: list[int]
+def _broken_track(stream: TransportStream) -> str:
+    return "video:0" if "video:0" in stream.tracks else "audio:0"
+
+
+def _tell_continuity(
+    stream: TransportStream, injection: Injection, hit: list[Unit], origin: Origin
 ) -> Iterator[tuple[Defect, bool]]:
-    options = complete_options(injection)
-    every, kind = float(options["every_s"]), options["kind"]
-    if kind not in {"lose", "renumber"} or not every > 0:
-        raise InputError(f"inject {injection}: use kind=lose or renumber, every_s above 0")
-    track = "video:0" if "video:0" in stream.tracks else "audio:0"
-    pid = stream.tracks[track]
-    units = stream.units(pid)
-    hit: list[Unit] = []
-    due = origin.to_ticks(injection.at_s)
-    for unit in units:
-        if not due <= unit.pts < origin.to_ticks(injection.end_s):
-            continue
-        rows = stream.continuation_rows(pid, unit)
-        if not rows.size:
-            continue  # a picture in a single packet; the next one will do
-        row = int(rows[len(rows) // 2])
-        if kind == "lose":
-            lost.append(row)
-        else:
-            stream.skip_number(pid, row)
-        hit.append(unit)
-        due = unit.pts + round(every * CLOCK)
     if not hit:
         raise InputError(f"inject {injection}: no packet to lose there; use a longer duration")
-    times = [origin.media_of(unit) for unit in hit]
-    after = [origin.media_of(unit) for unit in units if origin.media_of(unit) > max(times)]
-    defect = Defect("continuity-error", "stream", min(times), min(after, default=None))
-    yield defect, True
-    if kind == "lose":
+    track = _broken_track(stream)
+    onset, last = (origin.media_of(unit) for unit in (hit[0], hit[-1]))
+    later = [u for u in stream.units(stream.tracks[track]) if origin.media_of(u) > last]
+    recovery = min((origin.media_of(unit) for unit in later), default=None)
+    yield Defect("continuity-error", "stream", onset, recovery), True
+    if complete_options(injection)["kind"] == "lose":
         # Damage stays in the picture until the next that is decodable by itself.
-        keys = [origin.media_of(u) for u in units if u.key and origin.media_of(u) > max(times)]
-        for detector in ("decode-error", "video-block-corruption"):
-            yield Defect(detector, track, defect.onset_s, min(keys, default=None)), False
+        clean = min((origin.media_of(unit) for unit in later if unit.key), default=None)
+        for detector in _OF_LOSS:
+            yield Defect(detector, track, onset, clean), False
+
+
+def planned_continuity_errors(recipe: Recipe) -> Iterator[tuple[Defect, bool]]:
+    """Tell in the recipe's time where packets will be lost, to a few pictures."""
+    track = "audio:0" if recipe.picture is None else "video:0"
+    for injection in _injections(recipe, "continuity-error"):
+        defect = Defect("continuity-error", "stream", injection.at_s, injection.end_s)
+        yield defect, True
+        if complete_options(injection)["kind"] == "lose":
+            shown_until = injection.end_s + recipe.gop_s
+            for detector in _OF_LOSS:
+                yield Defect(detector, track, injection.at_s, shown_until), False

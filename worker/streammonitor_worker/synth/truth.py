@@ -42,18 +42,21 @@ class Truth:
 
     defects: what a watcher has to find. tolerated: what it may find besides, because a defect
     can bring others about (lost packets may or may not be seen); neither a hit nor a false alarm.
-    recipe: what the stream was made from, as plain data.
+    recipe: what the stream was made from, as plain data. started_at: of a live stream, the wall
+    clock (Unix time) of media time 0, for watchers that join later.
     """
 
     recipe: Mapping[str, object]
     defects: Sequence[Defect]
     tolerated: Sequence[Defect] = ()
+    started_at: float | None = None
 
     def to_dict(self) -> dict[str, object]:
         return {
             "recipe": dict(self.recipe),
             "defects": [defect.to_dict() for defect in self.defects],
             "tolerated": [defect.to_dict() for defect in self.tolerated],
+            "started_at": self.started_at,
         }
 
     def write(self, path: Path | str) -> None:
@@ -68,4 +71,5 @@ def read_truth(path: Path | str) -> Truth:
         plain["recipe"],
         tuple(Defect(**defect) for defect in plain["defects"]),
         tuple(Defect(**defect) for defect in plain["tolerated"]),
+        plain["started_at"],
     )

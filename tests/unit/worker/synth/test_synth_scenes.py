@@ -9,7 +9,8 @@ import pytest
 
 from streammonitor_api.errors import InputError
 from streammonitor_worker.synth.canvas import Canvas
-from streammonitor_worker.synth.scenes import SCENES, Stage, make_scene
+from streammonitor_worker.synth.scenes import SCENES, make_scene
+from streammonitor_worker.synth.stage import Stage
 
 STAGE = Stage(180, 320, seed=1)
 ODD = Stage(135, 241, seed=1)

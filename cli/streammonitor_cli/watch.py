@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     watch = Watch(arguments.sources, plan, options, sinks, on_failure=tell_error)
     with _telemetry(arguments.metrics, watch) as telemetry_sinks:
         sinks += telemetry_sinks
-        summaries = _watch(watch, sinks, _display(arguments.output, output, watch), stop)
+        summaries = _watch(watch, sinks, choose_display(arguments.output, output, watch), stop)
     output.check()
     if watch.failures:
         return BAD_INPUT
@@ -139,7 +139,8 @@ def _watch(
     return summaries
 
 
-def _display(kind: str, output: Output, watch: Watch) -> Display:
+def choose_display(kind: str, output: Output, watch: Watch) -> Display:
+    """A table on a terminal, plain lines elsewhere, JSON lines where asked for."""
     from streammonitor_cli.lines import JsonLines, PlainLines
 
     if kind == "jsonl":

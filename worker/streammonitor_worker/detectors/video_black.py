@@ -1,13 +1,16 @@
 """video-black: the picture is black.
 
 Measure
-    Share of pixels whose luma is below `level`, 0 to 1. `level` is a share of the nominal range:
-    0.10 means 37 for limited range (16 + 0.10 · 219) and 25 for full range.
+    Share of the pixels that are black, 0 to 1: luma of at most `level`, a share of the nominal
+    range (0.10 means 37 for limited range, 16 + 0.10 · 219, and 25 for full range), and chroma no
+    farther from neutral than that share of its own range.
 Reads
-    `Picture.small`; `Picture.luma`, every pixel, when the share is close to the threshold.
+    `Picture.probe` while the picture is far from black; `Picture.small` when it is not;
+    `Picture.luma`, every pixel, when the share is close to the threshold.
 Not a defect
     A dark scene, a logo or credits on black: pixels are counted, not averaged, so a few bright
-    ones keep the picture from being black however low its mean is.
+    ones keep the picture from being black however low its mean is. A field of blue or of the
+    green that lost planes leave has the luma of black, but not its chroma: that is video-flat.
 Limits
     A graphic smaller than 1 - `share` of the picture does not keep it from being black.
 Source
@@ -20,28 +23,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.media import Picture
-
-_CLOSE = 0.02
-"""Within this distance of the threshold every pixel is counted: thinning out by 16 is off by less
-than 0.01 on text and graphics of 1080p."""
+from streammonitor_worker.media.uniform import BLACK_LEVEL, BLACK_SHARE, black_share
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoBlackSettings(Settings):
     share: float = setting(
-        0.98,
+        BLACK_SHARE,
         what="share of the pixels that must be black",
         source="FFmpeg blackdetect picture_black_ratio_th",
         minimum=0.5,
         maximum=1.0,
     )
     level: float = setting(
-        0.10,
-        what="luma below which a pixel is black, as a share of the nominal range",
+        BLACK_LEVEL,
+        what="luma up to which a pixel is black, as a share of the nominal range",
         source="FFmpeg blackdetect pixel_black_th",
         minimum=0.0,
         maximum=0.5,
@@ -65,14 +63,8 @@ class VideoBlack(Detector[Picture]):
 
     def observe(self, picture: Picture) -> Iterator[Measure]:
         """Share of black pixels (0-1); present at or above `share`."""
-        level = int(picture.black + self.settings.level * (picture.white - picture.black))
-        small = picture.small
-        value = np.count_nonzero(small <= level) / small.size
-        if picture.step > 1 and abs(value - self.settings.share) < _CLOSE:
-            limit = level << (picture.depth - 8)
-            value = np.count_nonzero(picture.luma <= limit) / picture.luma.size
-        if value < self.settings.share:
-            yield Measure(picture.time, picture.end, False, value)
-            return
-        evidence = {"black_share": round(value, 4), "mean_luma": round(picture.mean, 1)}
-        yield Measure(picture.time, picture.end, True, value, evidence=evidence)
+        value = black_share(picture, self.settings.level, self.settings.share)
+        evidence = None
+        if present := value >= self.settings.share:
+            evidence = {"black_share": round(value, 4), "mean_luma": round(picture.mean, 1)}
+        yield Measure(picture.time, picture.end, present, value, evidence=evidence)

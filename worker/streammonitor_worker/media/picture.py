@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from streammonitor_worker.media.bars import bar_share
+from streammonitor_worker.media.tiles import tile_means
+from streammonitor_worker.media.uniform import BLACK_LEVEL, BLACK_SHARE, black_share, spread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from streammonitor_worker.media.tiles import F32
 
     U8 = NDArray[np.uint8]
     Plane = NDArray[np.uint8] | NDArray[np.uint16]
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 SMALL_WIDTH, SMALL_HEIGHT = 480, 270
 """`small` is thinned out to about this size: a sixteenth of the pixels of 1080p, which costs
 about 1 % of decoding them."""
+_PROBE_STEP = 4
 _LARGEST_WORD = 8
 """Bytes of the largest integer of numpy."""
 
@@ -132,3 +139,35 @@ class Picture:
     def mean(self) -> float:
         """Mean of `small`, 0-255."""
         return float(self.small.mean())
+
+    @cached_property
+    def tiles(self) -> F32:
+        """Means of the tiles of `small`, 0-255: (small height // 8, small width // 8)."""
+        return tile_means(self.small)
+
+    @cached_property
+    def probe(self) -> U8:
+        """A sixteenth of `small`: enough to see that most of the picture moves, in 5 µs."""
+        return np.ascontiguousarray(self.small[::_PROBE_STEP, ::_PROBE_STEP])
+
+    @cached_property
+    def is_black(self) -> bool:
+        """Whether the picture is black, by the defaults of `video-black`."""
+        return black_share(self, BLACK_LEVEL, BLACK_SHARE) >= BLACK_SHARE
+
+    @cached_property
+    def spread(self) -> float:
+        """How far the picture is from being uniform, levels: see `uniform.spread`."""
+        return spread(self)
+
+    @cached_property
+    def bar_share(self) -> float:
+        """Share of the width that colour bars cover, 0-1: see `bars.bar_share`."""
+        return bar_share(self)
+
+    @property
+    def colour(self) -> tuple[int, ...]:
+        """Luma and chroma in the middle of the picture, 8 bits; luma alone for grey."""
+        planes = (self.luma, *(self.chroma or ()))
+        middles = (plane[plane.shape[0] // 2, plane.shape[1] // 2] for plane in planes)
+        return tuple(int(sample) >> (self.depth - 8) for sample in middles)

@@ -1,0 +1,136 @@
+"""Recognises colour bars: seven vertical bars in the order that all standards share.
+
+White, yellow, cyan, green, magenta, red, blue, each as wide as the others: SMPTE EG 1 and RP 219
+in the upper part of the picture, EBU (ITU-R BT.471) in all of it, at 75 % or 100 %. So the zone
+between 8 and 54 % of the height is read, as a few rows: each column's median is a colour, and the
+bars are there if the colours come in this order over most of the width. An ident box or a clock
+over the bars changes neither the medians nor the order.
+
+Colours are told by their chroma, which no two bars share, with room for either matrix (BT.601,
+BT.709), either amplitude and the wrong range: their nearest neighbours are 0.25 apart.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from streammonitor_worker.media.picture import Picture, Plane
+
+BAR_SHARE = 0.6
+"""Share of the width that bars cover at least: 0.66 for EBU bars of 4:3 in a picture of 16:9."""
+
+_TOP, _BOTTOM = 0.08, 0.54
+"""The zone that is the same in all of them: the bars of RP 219 end at 7/12 of the height."""
+_ROWS, _COLUMNS = 9, 192
+_GLANCE_ROWS = (0.1, 0.3, 0.5)
+_SAME = 12
+"""Levels that a bar may differ from row to row: noise and ringing, but no picture."""
+_ALIKE_COLUMNS = 0.6
+_ALIKE_SAMPLES = 0.75
+"""An ident box covers up to a quarter of the zone."""
+_NARROWEST = 0.03
+"""Share of the width below which a run of one colour is an edge or a box, not a bar."""
+_UNEVEN = 1.6
+"""A bar may be so many times as wide or as narrow as the median one: ramps, cropped edges."""
+
+_MATRICES = ((0.299, 0.114), (0.2126, 0.0722))
+"""Weights of red and blue in luma: BT.601 and BT.709."""
+_ORDER = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1))
+_NO_COLOUR = -1
+_GREYEST = 0.08
+"""Chroma up to which a column is white, grey or black."""
+_WHITEST = 0.6
+"""Luma from which a column without colour is white: bars have 0.75 or 1, RP 219's sides 0.4."""
+_APART = 0.13
+"""Distance of chroma up to which a colour is that of a bar: a 75 % bar read in the wrong matrix
+is 0.12 off."""
+
+
+def _chroma_table() -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Chroma of the six colours in both matrices, at 75 % and 100 %, and whose each is."""
+    rows, owners = [], []
+    for red_weight, blue_weight in _MATRICES:
+        for amplitude in (0.75, 1.0):
+            for index, (red, green, blue) in enumerate(_ORDER[1:], start=1):
+                luma = red_weight * red + blue_weight * blue
+                luma += (1 - red_weight - blue_weight) * green
+                chroma = (blue - luma) / (1 - blue_weight), (red - luma) / (1 - red_weight)
+                rows.append([0.5 * amplitude * part for part in chroma])
+                owners.append(index)
+    return np.array(rows, np.float32), np.array(owners)
+
+
+_CHROMA, _OWNERS = _chroma_table()
+
+
+def bar_share(picture: Picture) -> float:
+    """Share of the picture's width that the seven bars cover, 0 where they are not all there."""
+    if picture.chroma is None or not _may_be_bars(picture):
+        return 0.0
+    luma = _grid(picture, picture.luma)
+    column_luma = np.median(luma, axis=0)
+    if np.mean(np.abs(luma - column_luma) <= _SAME) < _ALIKE_SAMPLES:
+        return 0.0
+    span = picture.white - picture.black
+    chroma = np.stack(
+        [(np.median(_grid(picture, plane), axis=0) - 128) / span for plane in picture.chroma],
+        axis=1,
+    )
+    return _covered(_colours((column_luma - picture.black) / span, chroma))
+
+
+def _may_be_bars(picture: Picture) -> bool:
+    """Glance at three rows: alike, and not of one shade."""
+    small = picture.small
+    one, two, three = (small[int(share * len(small))].astype(np.int16) for share in _GLANCE_ROWS)
+    if np.mean(np.abs(one - two) <= _SAME) < _ALIKE_COLUMNS:
+        return False
+    if np.mean(np.abs(two - three) <= _SAME) < _ALIKE_COLUMNS:
+        return False
+    return int(two.max()) - int(two.min()) > 4 * _SAME
+
+
+def _grid(picture: Picture, plane: Plane) -> NDArray[np.float32]:
+    """Samples of the zone: (_ROWS, _COLUMNS), on the 8-bit scale."""
+    rows = (np.linspace(_TOP, _BOTTOM, _ROWS) * plane.shape[0]).astype(int)
+    columns = ((np.arange(_COLUMNS) + 0.5) / _COLUMNS * plane.shape[1]).astype(int)
+    samples = picture.to_8_bits(plane[np.ix_(rows, columns)])
+    return samples.astype(np.float32)
+
+
+def _colours(
+    luma: NDArray[np.floating[Any]], chroma: NDArray[np.floating[Any]]
+) -> NDArray[np.intp]:
+    """Which bar's colour each column has: its place in `_ORDER`, or `_NO_COLOUR`."""
+    distances = np.linalg.norm(chroma[:, None, :] - _CHROMA[None], axis=2)
+    nearest = distances.argmin(axis=1)
+    colours = np.where(distances.min(axis=1) <= _APART, _OWNERS[nearest], _NO_COLOUR)
+    grey = np.linalg.norm(chroma, axis=1) <= _GREYEST
+    colours[grey] = np.where(luma[grey] >= _WHITEST, 0, _NO_COLOUR)
+    return colours
+
+
+def _covered(colours: NDArray[np.intp]) -> float:
+    """Share of the columns from the first to the last of seven bars in order."""
+    runs: list[tuple[int, int, int]] = []
+    at = 0
+    for colour, group in groupby(colours.tolist()):
+        width = len(list(group))
+        if colour != _NO_COLOUR and width >= _NARROWEST * len(colours):
+            runs.append((colour, at, at + width))
+        at += width
+    for first in range(len(runs) - len(_ORDER) + 1):
+        bars = runs[first : first + len(_ORDER)]
+        if [colour for colour, _, _ in bars] != list(range(len(_ORDER))):
+            continue
+        widths = [end - start for _, start, end in bars]
+        usual = float(np.median(widths))
+        if all(usual / _UNEVEN <= width <= usual * _UNEVEN for width in widths):
+            return (bars[-1][2] - bars[0][1]) / len(colours)
+    return 0.0

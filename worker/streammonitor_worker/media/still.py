@@ -1,0 +1,130 @@
+"""What is kept of a picture that stands still, and how a later one differs from it.
+
+A codec draws the same picture anew with every key picture, each time a little differently. What
+is asked here tells that noise from life. All of it is asked of tiles of 8×8 samples:
+
+    drift   RMS over the whole picture of the change of the tiles' means. Codecs keep the mean of
+            a block, so noise nearly cancels out; what moves adds up.
+    fade    mean change of the whole picture, in which noise cancels out altogether.
+    detail  the most changed tile, by its mean absolute change, against what is usual in this
+            picture: 3 levels and twice the 90th percentile. Noise is spread over the picture,
+            a clock or a cursor is not.
+
+Which values mean life is the detector's business: `detectors/video_freeze.py`, with the figures
+that were measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streammonitor_worker.media.picture import Picture
+from streammonitor_worker.media.tiles import TILE, difference, rms, tile_means
+from streammonitor_worker.media.uniform import thinned_chroma
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from streammonitor_worker.media.tiles import F32
+
+    U8 = NDArray[np.uint8]
+
+_STRIPE_SAMPLES = 1 << 18
+"""Samples looked at in full per picture: all of 480p, an eighth of 1080p; 0.1 ms."""
+_SWEEP_S = 0.25
+"""In this time all stripes have been looked at: each second of a clock is seen in time."""
+_SPOT = 4 * TILE
+"""Side of the spot around a detail that is followed from picture to picture."""
+_NOISE_FLOOR, _NOISE_SHARE, _NOISE_TIMES = 3.0, 0.9, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """The most changed tile of a stripe."""
+
+    excess: float
+    """Its change, as a multiple of what is usual in the stripe."""
+    change: float
+    """Mean absolute change of its samples, levels."""
+    top: int
+    left: int
+    """Where it is in the luma, samples."""
+
+
+def contrast(tiles: F32) -> float:
+    """RMS difference of neighbouring tiles, levels: how much a picture would drift that moves by
+    the width of a tile."""
+    return math.hypot(rms(np.diff(tiles, axis=0)), rms(np.diff(tiles, axis=1)))
+
+
+class Spot:
+    """A small part of the picture in which something was seen to change."""
+
+    def __init__(self, picture: Picture, detail: Detail) -> None:
+        top = max(0, min(detail.top - _SPOT // 2, picture.height - _SPOT))
+        left = max(0, min(detail.left - _SPOT // 2, picture.width - _SPOT))
+        self._place = slice(top, top + _SPOT), slice(left, left + _SPOT)
+        self.usual = detail.change
+        self.keep(picture)
+
+    def keep(self, picture: Picture) -> None:
+        """Compare with this picture from now on."""
+        self._before = self._cut(picture).copy()
+
+    def change(self, picture: Picture) -> float:
+        """Mean absolute change of its most changed tile, levels."""
+        return float(tile_means(difference(self._cut(picture), self._before)).max())
+
+    def _cut(self, picture: Picture) -> U8:
+        return picture.to_8_bits(picture.luma[self._place])
+
+
+class Still:
+    """A picture that others are compared with.
+
+    Parameters
+    ----------
+    picture: the reference, whose luma is copied. interval: seconds from picture to picture.
+    """
+
+    def __init__(self, picture: Picture, interval: float) -> None:
+        self._luma = picture.to_8_bits(picture.luma).copy()
+        self._tiles = picture.tiles
+        self._chroma = _chroma_tiles(picture)
+        self.contrast = contrast(self._tiles)
+        stripes = min(math.ceil(self._luma.size / _STRIPE_SAMPLES), int(_SWEEP_S / interval))
+        self._rows = TILE * math.ceil(picture.height / TILE / max(stripes, 1))
+        self._next_row = 0
+
+    def drift(self, picture: Picture) -> tuple[float, float]:
+        """Drift and fade of the luma, levels; a fade to dark is negative."""
+        change = picture.tiles - self._tiles
+        return rms(change), float(change.mean())
+
+    def colour_drift(self, picture: Picture) -> float:
+        """Drift of the more changed of the colour planes, levels; 0 for grey."""
+        pairs = zip(_chroma_tiles(picture), self._chroma, strict=True)
+        return max((rms(now - before) for now, before in pairs), default=0.0)
+
+    def next_detail(self, picture: Picture) -> Detail:
+        """Look at the next stripe."""
+        top = self._next_row
+        bottom = min(top + self._rows, picture.height)
+        self._next_row = bottom if picture.height - bottom >= TILE else 0
+        stripe = picture.to_8_bits(picture.luma[top:bottom])
+        changes = tile_means(difference(stripe, self._luma[top:bottom]))
+        most = int(changes.argmax())
+        row, column = divmod(most, changes.shape[1])
+        rank = int(_NOISE_SHARE * (changes.size - 1))
+        noise = float(np.partition(changes, rank, axis=None)[rank])
+        change = float(changes[row, column])
+        excess = change / (_NOISE_FLOOR + _NOISE_TIMES * noise)
+        return Detail(excess, change, top + row * TILE, column * TILE)
+
+
+def _chroma_tiles(picture: Picture) -> tuple[F32, ...]:
+    return tuple(tile_means(plane) for plane in thinned_chroma(picture))

@@ -1,0 +1,111 @@
+"""What a picture without a picture looks like: how much of it is black, how uniform it is.
+
+Several detectors ask: a black or a uniform picture also stands still, and one cause shall not be
+told twice. So there is one definition of each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streammonitor_worker.media.tiles import tile_means
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from streammonitor_worker.media.picture import Picture
+
+    U8 = NDArray[np.uint8]
+
+BLACK_LEVEL, BLACK_SHARE = 0.10, 0.98
+"""FFmpeg, libavfilter/vf_blackdetect.c: pixel_black_th and picture_black_ratio_th."""
+FLAT_SPREAD = 6.0
+"""Levels: see `detectors/video_flat.py`."""
+
+_NEUTRAL = 128
+_CLOSE = 0.02
+"""Within this distance of the share that matters every pixel is counted: thinning out by 16 is
+off by less than 0.01 on text and graphics of 1080p."""
+_FAR = 0.15
+"""Beyond this distance of it a 256th of the pixels of 1080p is enough."""
+_MARGIN = 0.02
+"""Share at each edge that is not asked to be uniform: lines of the blanking interval in digitised
+analogue pictures, within what ITU-R BT.1379 allows to be hidden."""
+_SMALLEST = 8
+"""Samples a side up to which nothing can be spared."""
+_NOISE_RANGE = 8.0
+"""The range of samples counts an eighth of that of tiles: noise spreads six times as far over the
+samples as over the means of 64 of them, a detail much farther."""
+
+
+def black_share(picture: Picture, level: float, share: float) -> float:
+    """Share of the pixels that are black, 0-1; exact where it is close to `share`.
+
+    Black is luma of at most `level`, a share of the nominal range, and chroma that is no farther
+    from neutral than the same share of its own: a field of blue has a luma of 7 %.
+    """
+    limit = int(picture.black + level * (picture.white - picture.black))
+    found = _share_up_to(picture.probe, limit)
+    if found < share - _FAR:
+        return found
+    found = _share_up_to(picture.small, limit)
+    if picture.step > 1 and abs(found - share) < _CLOSE:
+        # The largest sample that still counts when its lower bits are cut off.
+        deep = ((limit + 1) << (picture.depth - 8)) - 1
+        found = np.count_nonzero(picture.luma <= deep) / picture.luma.size
+    if found < share or picture.chroma is None:
+        return found
+    return min(found, *(_neutral_share(plane, picture, level) for plane in thinned_chroma(picture)))
+
+
+def _share_up_to(samples: U8, limit: int) -> float:
+    return np.count_nonzero(samples <= limit) / samples.size
+
+
+def _neutral_share(plane: U8, picture: Picture, level: float) -> float:
+    reach = int(level * (256 if picture.full_range else 224))
+    # Wraps around: what is below neutral becomes large.
+    apart = plane - np.uint8(_NEUTRAL - reach)
+    return np.count_nonzero(apart <= 2 * reach) / plane.size
+
+
+def spread(picture: Picture) -> float:
+    """How far the picture is from being uniform, levels: the most of its three planes.
+
+    Of each plane, the range of the means of tiles, or an eighth of the range of the samples if
+    that is more.
+    """
+    found = _range(_inner(picture.probe)) / _NOISE_RANGE
+    if found > FLAT_SPREAD:
+        return found
+    planes = (picture.small, *thinned_chroma(picture))
+    return max(_plane_spread(plane) for plane in planes)
+
+
+def _plane_spread(plane: U8) -> float:
+    inner = _inner(plane)
+    means = tile_means(np.ascontiguousarray(inner))
+    return max(float(means.max() - means.min()), _range(inner) / _NOISE_RANGE)
+
+
+def _inner(plane: U8) -> U8:
+    if min(plane.shape) <= _SMALLEST:
+        return plane
+    top, left = (int(_MARGIN * side) + 1 for side in plane.shape)
+    return plane[top:-top, left:-left]
+
+
+def _range(samples: U8) -> int:
+    return int(samples.max()) - int(samples.min())
+
+
+def thinned_chroma(picture: Picture) -> tuple[U8, ...]:
+    """The colour planes, 8 bits, thinned out to about the size of `small` or half of it."""
+    if picture.chroma is None:
+        return ()
+    step = max(1, picture.step // 2)
+    return tuple(
+        np.ascontiguousarray(picture.to_8_bits(plane[::step, ::step])) for plane in picture.chroma
+    )

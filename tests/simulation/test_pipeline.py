@@ -7,7 +7,7 @@ as the host does. Nothing waits: ten minutes of trouble take milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -216,3 +216,34 @@ def test_incident_is_closed_soon_after_the_media_is_back(trouble: str) -> None:
 
 def seconds(wall: str) -> float:
     return datetime.fromisoformat(wall).timestamp()
+
+
+def jumping(*at: float) -> list[tuple[float, Item]]:
+    """A minute of packets, some of which jump by 5 s."""
+    return [
+        (when, replace(item, jump_s=5.0) if round(item.time, 2) in at else item)
+        for when, item in packets(0, 60)
+        if isinstance(item, Packet)
+    ]
+
+
+def test_event_of_an_instant_is_closed_when_time_has_passed_without_it() -> None:
+    events = play(Script(jumping(10.0, 20.0)), until=60)
+
+    assert (
+        told(events)
+        == [
+            ("opened", "timestamp-jump", "stream"),
+            ("closed", "timestamp-jump", "stream"),
+        ]
+        * 2
+    )
+    assert [event.incident.onset.media_s for event in events[::2]] == pytest.approx([10.0, 20.0])
+    assert duration_of(events[1]) == pytest.approx(PACKET_S)
+
+
+def test_events_of_an_instant_in_quick_succession_are_one_incident() -> None:
+    events = play(Script(jumping(10.0, 10.4, 10.8)), until=60)
+
+    assert [event.kind for event in events] == ["opened", "closed"]
+    assert duration_of(events[-1]) == pytest.approx(0.8 + PACKET_S)

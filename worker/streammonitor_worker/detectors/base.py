@@ -92,6 +92,9 @@ class Detector(ABC, Generic[ItemT]):
     bridge: ClassVar[float] = 0.0
     """Seconds without the defect that do not end it while it is not yet an incident: for defects
     that by their nature flicker."""
+    momentary: ClassVar[bool] = False
+    """What it finds lasts an instant: `observe` yields only what is present, and the passing of
+    media time is its absence."""
     settings_type: ClassVar[type[Settings]] = Settings
 
     def __init__(self, settings: Settings | None = None) -> None:

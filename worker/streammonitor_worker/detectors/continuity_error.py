@@ -14,7 +14,7 @@ Source
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
@@ -45,6 +45,8 @@ class ContinuityError(Detector[Packet]):
     severity = "warning"
     alarm_after = 0.0
     clear_after = 2.0
+    bridge = 1.0
+    momentary = True
     settings_type = ContinuityErrorSettings
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -55,19 +57,15 @@ class ContinuityError(Detector[Packet]):
     def threshold(self) -> float:
         return float(self.settings.errors)
 
-    def observe(self, packet: Packet) -> Iterator[Measure]:
+    def observe(self, packet: Packet) -> Iterable[Measure]:
         """Errors within the last second; present at the packets that carry them."""
         if packet.continuity_errors == 0:
-            yield Measure(packet.time, packet.end, False, 0.0)
-            return
+            return ()
         self._errors.append((packet.time, packet.continuity_errors))
         while packet.time - self._errors[0][0] > _WINDOW_S:
             self._errors.popleft()
         count = sum(errors for _, errors in self._errors)
-        yield Measure(
-            packet.time,
-            packet.end,
-            count >= self.settings.errors,
-            float(count),
-            evidence={"errors": packet.continuity_errors, "track": packet.track},
-        )
+        if count < self.settings.errors:
+            return ()
+        evidence = {"errors": packet.continuity_errors, "track": packet.track}
+        return (Measure(packet.time, packet.end, True, float(count), evidence=evidence),)

@@ -3,8 +3,7 @@
 Measure
     Packets and pictures that failed within the last second; present from `failures`.
 Reads
-    `Failure` (the decoder's refusals), `Picture.corrupt` (it concealed or missed parts), `Packet`
-    for the passing of time.
+    `Failure` (the decoder's refusals), `Picture.corrupt` (it concealed or missed parts).
 Not a defect
     What precedes the first key picture of a stream joined in the middle: the source leaves it
     out.
@@ -17,11 +16,11 @@ Source
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
-from streammonitor_worker.media import Failure, Packet, Picture
+from streammonitor_worker.media import Failure, Picture
 
 _WINDOW_S = 1.0
 
@@ -38,15 +37,17 @@ class DecodeErrorSettings(Settings):
     )
 
 
-class DecodeError(Detector[Packet | Picture | Failure]):
+class DecodeError(Detector[Picture | Failure]):
     """The decoder refuses packets, or can show only parts of pictures."""
 
     name = "decode-error"
-    reads = (Packet, Picture, Failure)
+    reads = (Picture, Failure)
     unit = "failures/s"
     severity = "warning"
     alarm_after = 0.0
     clear_after = 2.0
+    bridge = 1.0
+    momentary = True
     settings_type = DecodeErrorSettings
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -57,24 +58,19 @@ class DecodeError(Detector[Packet | Picture | Failure]):
     def threshold(self) -> float:
         return float(self.settings.failures)
 
-    def observe(self, item: Packet | Picture | Failure) -> Iterator[Measure]:
+    def observe(self, item: Picture | Failure) -> Iterable[Measure]:
         """Failures within the last second; present while they go on, from `failures`."""
-        failed = self._failed_at
-        reason = None
         if isinstance(item, Failure):
             reason = item.reason
-        elif isinstance(item, Picture) and item.corrupt:
+        elif item.corrupt:
             reason = "parts of the picture are missing or concealed"
-        if reason is None:
-            yield Measure(item.time, item.time + item.duration, False, 0.0)
-            return
+        else:
+            return ()
+        failed = self._failed_at
         failed.append(item.time)
         while item.time - failed[0] > _WINDOW_S:
             failed.popleft()
-        yield Measure(
-            item.time,
-            item.time + item.duration,
-            len(failed) >= self.settings.failures,
-            float(len(failed)),
-            evidence={"reason": reason},
-        )
+        if len(failed) < self.settings.failures:
+            return ()
+        end = item.time + item.duration
+        return (Measure(item.time, end, True, float(len(failed)), evidence={"reason": reason}),)

@@ -3,7 +3,7 @@
 Measure
     Number of properties that differ from the format before; present from 1.
 Reads
-    `Format`, sent at the start of a track and at each change; `Packet` for the passing of time.
+    `Format`, sent at the start of a track and at each change.
 Not a defect
     The first format of a track; another bit rate; the same format after a reconnection.
 Source
@@ -13,25 +13,26 @@ Source
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings
-from streammonitor_worker.media import Format, Packet
+from streammonitor_worker.media import Format
 
 _PROPERTIES = ("codec", "width", "height", "fps", "pixel_format", "rate", "channels")
 _FPS_TOLERANCE = 0.01
 """Relative: 29.97 and 30 differ by 0.001 in how containers round them, 24 and 25 by 0.04."""
 
 
-class FormatChange(Detector[Format | Packet]):
+class FormatChange(Detector[Format]):
     """Codec, size, frame rate or sound format changed while the stream ran."""
 
     name = "format-change"
-    reads = (Format, Packet)
+    reads = Format
     unit = "properties"
     severity = "warning"
     alarm_after = 0.0
     clear_after = 1.0
+    momentary = True
 
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings)
@@ -41,28 +42,16 @@ class FormatChange(Detector[Format | Packet]):
     def threshold(self) -> float:
         return 1.0
 
-    def observe(self, item: Format | Packet) -> Iterator[Measure]:
+    def observe(self, now: Format) -> Iterable[Measure]:
         """Number of changed properties; present at the change."""
-        if isinstance(item, Packet):
-            yield Measure(item.time, item.end, False, 0.0)
-            return
-        before, self._known = self._known, item
+        before, self._known = self._known, now
         if before is None:
-            return
-        changed = [name for name in _PROPERTIES if _differs(name, before, item)]
+            return ()
+        changed = [name for name in _PROPERTIES if _differs(name, before, now)]
         if not changed:
-            return
-        yield Measure(
-            item.time,
-            item.time,
-            True,
-            float(len(changed)),
-            evidence={
-                "from": before.describe(),
-                "to": item.describe(),
-                "changed": changed,
-            },
-        )
+            return ()
+        evidence = {"from": before.describe(), "to": now.describe(), "changed": changed}
+        return (Measure(now.time, now.time, True, float(len(changed)), evidence=evidence),)
 
 
 def _differs(name: str, before: Format, now: Format) -> bool:

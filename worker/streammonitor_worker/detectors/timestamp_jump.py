@@ -14,7 +14,7 @@ Source
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
@@ -43,19 +43,17 @@ class TimestampJump(Detector[Packet]):
     severity = "warning"
     alarm_after = 0.0
     clear_after = 1.0
+    momentary = True
     settings_type = TimestampJumpSettings
 
     @property
     def threshold(self) -> float:
         return float(self.settings.jump)
 
-    def observe(self, packet: Packet) -> Iterator[Measure]:
+    def observe(self, packet: Packet) -> Iterable[Measure]:
         """Size of the jump in seconds; present from `jump`."""
         size = abs(packet.jump_s)
-        yield Measure(
-            packet.time,
-            packet.end,
-            size >= self.settings.jump,
-            size,
-            evidence={"jump_s": round(packet.jump_s, 3), "track": packet.track} if size else None,
-        )
+        if size < self.settings.jump:
+            return ()
+        evidence = {"jump_s": round(packet.jump_s, 3), "track": packet.track}
+        return (Measure(packet.time, packet.end, True, size, evidence=evidence),)

@@ -198,6 +198,7 @@ class Pipeline:
         now = self._now()
         self._pace.arrived(packet.track, packet.time, packet.end, packet.jump_s, now)
         self._state = "watching"
+        self._watchers.pass_time(packet.time, packet.end)
         if self._down is not None or self._up is not None:
             self._down = self._up = None
             self._observe(Connection(STREAM_TRACK, now, True))

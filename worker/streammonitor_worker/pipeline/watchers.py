@@ -16,9 +16,9 @@ from streammonitor_api.catalogue import camel_case
 from streammonitor_api.events import Event, EventKind
 from streammonitor_api.incident import Incident, Moment, incident_id
 from streammonitor_api.plan import DetectorPlan, Plan
-from streammonitor_worker.detectors.base import Detector
+from streammonitor_worker.detectors.base import Detector, Measure
 from streammonitor_worker.detectors.registry import detector_types
-from streammonitor_worker.incidents import Tracker, Transition
+from streammonitor_worker.incidents import State, Tracker, Transition
 from streammonitor_worker.media import STREAM_TRACK, Connection, Idle, Item
 from streammonitor_worker.pipeline.evidence import EvidenceKeeper
 
@@ -72,6 +72,8 @@ class Watchers:
         self._evidence = evidence
         self._by_item: dict[tuple[type, str], list[Watcher]] = {}
         self._by_name: dict[tuple[str, str], Watcher] = {}
+        self._passing: list[Watcher] = []
+        """Those that have found something of an instant, until it is closed."""
         self.opened = 0
         """Incidents opened so far."""
 
@@ -92,7 +94,20 @@ class Watchers:
                 changed = watcher.tracker.observe(measure)
                 if changed:
                     self._tell(watcher, changed)
+                if watcher.detector.momentary and watcher not in self._passing:
+                    self._passing.append(watcher)
         return suspicious
+
+    def pass_time(self, start: float, end: float) -> None:
+        """Media time passes: for defects of an instant that is their absence."""
+        if not self._passing:
+            return
+        absence = Measure(start, end, False, 0.0)
+        for watcher in self._passing:
+            changed = watcher.tracker.observe(absence)
+            if changed:
+                self._tell(watcher, changed)
+        self._passing = [w for w in self._passing if w.tracker.state is not State.CLEAR]
 
     def finish(self) -> None:
         """The stream has ended: close what is open."""

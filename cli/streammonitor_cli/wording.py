@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from streammonitor_api.events import Event
 from streammonitor_api.incident import Incident
-from streammonitor_worker.media import Format
+
+if TYPE_CHECKING:
+    from streammonitor_worker.media import Format
 
 KINDS = {"opened": "opened", "updated": "goes on", "closed": "closed"}
 

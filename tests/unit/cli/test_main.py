@@ -139,10 +139,11 @@ def test_only_the_named_detectors_are_listed(capsys: pytest.CaptureFixture[str])
     assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["video-black"]
 
 
+LIGHT = [["--version"], ["detectors"], ["watch", "--help"], ["generate", "-h"], ["demo", "-h"]]
 HEAVY = ("av", "numpy", "rich", "opentelemetry", "pydantic", "yaml", "streammonitor_worker")
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["detectors"], ["watch", "--help"]])
+@pytest.mark.parametrize("arguments", LIGHT)
 def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     program = (
         "import sys; from streammonitor_cli.main import main; "

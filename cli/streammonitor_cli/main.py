@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from streammonitor_api.errors import StreamMonitorError, suggestion
-from streammonitor_cli import demo, detectors, watch
+from streammonitor_cli import demo, detectors, generate, watch
 from streammonitor_cli.arguments import Parser, UsageError
 from streammonitor_cli.process import BAD_INPUT, INTERRUPTED, log_told, tell_error, version
 
@@ -72,7 +72,7 @@ def _parser() -> tuple[Parser, list[str]]:
     commands = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )
-    for command in (watch, detectors, demo):
+    for command in (watch, detectors, demo, generate):
         command.register(commands)
     return parser, list(commands.choices)
 

@@ -225,8 +225,8 @@ def test_decode_error_from_the_start_leaves_the_rest_to_be_shown(tmp_path: Path)
         ("timestamp-jump@2", "clip.mp4", "needs MPEG-TS; write to a file named .ts"),
         ("continuity-error@2+1", "clip.mkv", "needs MPEG-TS"),
         ("format-change@2", "clip.mp4", "needs MPEG-TS"),
-        ("continuity-error@2+1,kind=loose", "clip.ts", 'no kind "loose"; use lose or renumber'),
-        ("decode-error@2+1,track=text", "clip.ts", 'no track "text"'),
+        ("continuity-error@2+1,kind=loose", "clip.ts", 'kind is "loose"; did you mean "lose"'),
+        ("decode-error@2+1,track=text", "clip.ts", 'track is "text"'),
     ],
 )
 def test_stream_defect_out_of_place_is_refused(

@@ -40,8 +40,8 @@ def write_clip(recipe: Recipe, path: Path | str, options: dict[str, str] | None 
         hint = suggestion(path.suffix, CONTAINERS)
         raise InputError(f'{path}: no container is known as "{path.suffix}"; {hint}')
     check_injections(recipe)
-    check_container(recipe, path)
-    check_codecs(recipe, path)
+    check_container(recipe, path.suffix, options or {})
+    check_codecs(recipe, path.suffix)
     if path.suffix == ".ts":
         # One access unit a PES packet: a jump of the clock then begins at the very unit.
         options = {"pes_payload_size": "0", **(options or {})}

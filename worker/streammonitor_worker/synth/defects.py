@@ -15,34 +15,42 @@ from math import ceil
 from types import MappingProxyType
 
 from streammonitor_api.errors import InputError, suggestion
+from streammonitor_worker.synth.options import Rule, Rules, complete
 from streammonitor_worker.synth.picture_defects import PICTURE_DEFECTS
-from streammonitor_worker.synth.recipe import Injection, Option, Recipe
+from streammonitor_worker.synth.recipe import SIZE_LIMIT, Injection, Option, Recipe
 from streammonitor_worker.synth.sound_defects import SOUND_DEFECTS
 
-AUDIO_TRACK: Mapping[str, Option] = MappingProxyType({"track": 0})
+AUDIO_TRACK: Rules = MappingProxyType({"track": Rule(0, minimum=0, maximum=99)})
 
-STREAM_DEFECTS: Mapping[str, Mapping[str, Option]] = MappingProxyType(
+STREAM_DEFECTS: Mapping[str, Rules] = MappingProxyType(
     {
         # MPEG-TS only. A packet is lost this often, or only its number is wrong.
-        "continuity-error": {"every_s": 0.2, "kind": "lose"},
+        "continuity-error": {
+            "every_s": Rule(0.2, minimum=0.001, maximum=3600),
+            "kind": Rule("lose", words=("lose", "renumber")),
+        },
         # What the decoder gets of each packet is refuse.
-        "decode-error": {"track": "video"},
+        "decode-error": {"track": Rule("video", words=("video", "audio"))},
         # MPEG-TS only: another picture size; 0 stands for three quarters of the recipe's.
-        "format-change": {"width": 0, "height": 0},
-        # All timestamps jump by this; with a duration they jump back at its end.
-        "timestamp-jump": {"jump_s": 10.0},
+        "format-change": {
+            "width": Rule(0, minimum=0, maximum=SIZE_LIMIT),
+            "height": Rule(0, minimum=0, maximum=SIZE_LIMIT),
+        },
+        # MPEG-TS only: all timestamps jump by this; with a duration they jump back at its end.
+        # Its clock wraps after 26.5 hours, so that half of that could be either way.
+        "timestamp-jump": {"jump_s": Rule(10.0, minimum=-40_000, maximum=40_000)},
     }
 )
-"""Defects of packets, with their options and defaults."""
+"""Defects of packets, with their options."""
 
-SERVER_DEFECTS: Mapping[str, Mapping[str, Option]] = MappingProxyType(
+SERVER_DEFECTS: Mapping[str, Rules] = MappingProxyType(
     {
         "segment-error": {},  # segments answered by 404
         "stream-stall": {},  # the playlist stays as it is
         "stream-unavailable": {},  # connections refused
     }
 )
-"""Defects of a server of live streams, with their options and defaults."""
+"""Defects of a server of live streams, with their options."""
 
 INSTANT = frozenset({"timestamp-jump", "format-change"})
 """Events rather than states: they need no duration, and with one they happen twice."""
@@ -76,27 +84,19 @@ def track_kind(detector: str) -> str:
     raise InputError(f'inject "{detector}": no such defect; {suggestion(detector, known)}')
 
 
-def complete_options(injection: Injection) -> dict[str, Option]:
-    """Fill in the defaults. Raises InputError for an option that the defect does not have."""
-    name = injection.detector
-    kind = track_kind(name)
+def rules_of(detector: str) -> Rules:
+    """Say which options a defect has."""
+    kind = track_kind(detector)
     if kind == "video":
-        defaults = dict(PICTURE_DEFECTS[name].options)
-    elif kind == "audio":
-        defaults = {**SOUND_DEFECTS[name].options, **AUDIO_TRACK}
-    else:
-        defaults = dict({**STREAM_DEFECTS, **SERVER_DEFECTS}[name])
-    for option, value in injection.options.items():
-        if option not in defaults:
-            hint = suggestion(option, defaults) if defaults else "it has none"
-            raise InputError(f'inject {injection}: no option "{option}"; {hint}')
-        wanted = type(defaults[option])
-        if wanted is float and isinstance(value, int):
-            continue
-        if not isinstance(value, wanted):
-            rule = {"float": "a number", "int": "a whole number", "str": "a word"}[wanted.__name__]
-            raise InputError(f'inject {injection}: {option} is "{value}"; use {rule}')
-    return defaults | dict(injection.options)
+        return PICTURE_DEFECTS[detector].rules
+    if kind == "audio":
+        return {**SOUND_DEFECTS[detector].rules, **AUDIO_TRACK}
+    return {**STREAM_DEFECTS, **SERVER_DEFECTS}[detector]
+
+
+def complete_options(injection: Injection) -> dict[str, Option]:
+    """Fill in the defaults. Raises InputError for an option that cannot be."""
+    return complete(injection, rules_of(injection.detector))
 
 
 def spans(recipe: Recipe, kind: str, *, track: int = 0) -> list[Span]:
@@ -114,9 +114,10 @@ def spans(recipe: Recipe, kind: str, *, track: int = 0) -> list[Span]:
         if options.get("track", 0) != track:
             continue
         first, last = (at_or_after(time, rate) for time in (injection.at_s, injection.end_s))
+        last = min(last, total)
         if last <= first:
-            raise InputError(f"inject {injection}: lasts less than one sample; use a longer one")
-        found.append(Span(injection, options, first, min(last, total)))
+            raise InputError(f"inject {injection}: meets no whole sample; use a longer one")
+        found.append(Span(injection, options, first, last))
     return sorted(found, key=lambda span: span.first)
 
 
@@ -145,12 +146,20 @@ def check_injections(recipe: Recipe, *, live: bool = False) -> None:
                 f"inject {injection}: lasts no time; "
                 f"say how long, such as {injection.detector}@{injection.at_s:g}+3"
             )
-        if injection.detector == "continuity-error":
-            _check_continuity(injection, options)
+        if injection.detector in INSTANT:
+            _check_begins(injection, recipe)
         if kind == "server" and not live:
             raise InputError(f"inject {injection}: a file has no server; serve it live")
         _check_track(injection, kind, options, recipe)
     _check_overlaps(recipe.injections)
+    for kind, tracks in (("video", 1), ("audio", len(recipe.sounds))):
+        for track in range(tracks):
+            spans(recipe, kind, track=track)  # refuses those that meet no sample
+
+
+def _check_begins(injection: Injection, recipe: Recipe) -> None:
+    if at_or_after(injection.at_s, recipe.fps) >= recipe.pictures:
+        raise InputError(f"inject {injection}: no picture begins after that; use an earlier time")
 
 
 def _check_track(
@@ -170,14 +179,10 @@ def _check_track(
         needed = SOUND_DEFECTS[injection.detector].channels
         if len(recipe.channels) < needed:
             raise InputError(f"inject {injection}: needs {needed} channels; use stereo")
-
-
-def _check_continuity(injection: Injection, options: Mapping[str, Option]) -> None:
-    every = options["every_s"]
-    if options["kind"] not in {"lose", "renumber"}:
-        raise InputError(f'inject {injection}: no kind "{options["kind"]}"; use lose or renumber')
-    if not (isinstance(every, int | float) and every > 0):
-        raise InputError(f"inject {injection}: every_s is {every}; use seconds above 0")
+        channel = options.get("channel", 0)
+        if isinstance(channel, int) and channel >= len(recipe.channels):
+            last = len(recipe.channels) - 1
+            raise InputError(f"inject {injection}: there is no channel {channel}; use 0 to {last}")
 
 
 def _check_overlaps(injections: Iterable[Injection]) -> None:

@@ -14,7 +14,7 @@ from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from streammonitor_api.errors import InputError
+from streammonitor_api.errors import InputError, suggestion
 from streammonitor_worker.synth.recipe import Recipe
 
 _VIDEO = {
@@ -27,6 +27,11 @@ _VIDEO = {
     "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),  # 13
     "av1": ("libsvtav1", {"preset": "12"}),  # 10
 }
+_PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
+)  # fmt: skip
+"""Of x264 and x265; SVT-AV1 has numbers."""
+
 _AUDIO = {"mp3": "libmp3lame", "opus": "libopus"}
 
 LIVE_H264 = {"preset": "ultrafast", "tune": "zerolatency"}
@@ -115,6 +120,10 @@ def _video_encoder(recipe: Recipe, *, live: bool) -> tuple[str, dict[str, str]]:
             raise InputError(
                 f'preset "{recipe.preset}": {recipe.video_codec} has none; leave it out'
             )
+        if recipe.video_codec != "av1" and recipe.preset not in _PRESETS:
+            raise InputError(
+                f'preset "{recipe.preset}": unknown; {suggestion(recipe.preset, _PRESETS)}'
+            )
         options["preset"] = recipe.preset
     if recipe.crf is not None:
         if recipe.video_codec in {"mpeg2video", "mpeg4"}:
@@ -142,5 +151,6 @@ def _private(recipe: Recipe) -> dict[str, str]:
         raise InputError(f"interlaced: {codec} knows no fields; use h264 or mpeg2video")
     if codec == "av1":
         os.environ.setdefault("SVT_LOG", "1")  # else it greets on standard error
-        return {"svtav1-params": "lp=1"}
+        # Without scm=0 the tools for screen content make colour bars that no decoder can read.
+        return {"svtav1-params": "lp=1:scm=0"}
     return {}

@@ -45,7 +45,7 @@ def refusing_in_one_line(where: str) -> Iterator[None]:
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(
             f"{where}: cannot write this stream there ({error.strerror}); "
-            "choose other codecs, another size, container or place"
+            "choose other codecs, another format, container or place"
         ) from error
 
 

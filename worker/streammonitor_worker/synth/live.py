@@ -25,6 +25,7 @@ from uuid import uuid4
 import av
 from av.container import OutputContainer
 
+from streammonitor_api.errors import InputError
 from streammonitor_worker.synth.clip import make_truth
 from streammonitor_worker.synth.defects import check_injections
 from streammonitor_worker.synth.encoders import bits_per_second
@@ -87,6 +88,8 @@ class LiveStream:
         separate_sound: bool = False,
         fragmented: bool = False,
     ) -> None:
+        if window < 1:
+            raise InputError(f"window {window}: no segment to be seen; use a number from 1")
         self._pictures_each = max(1, round(Fraction(segment_s) * recipe.fps))
         self.segment_s = float(self._pictures_each / recipe.fps)
         """Seconds of a segment."""
@@ -152,10 +155,22 @@ class LiveStream:
         Its times are those of a watcher that joins at the first segment. Raises TimeoutError.
         """
         deadline = time.monotonic() + timeout_s
-        while not all((channel.directory / _PLAYLIST).exists() for channel in self._channels):
-            if time.monotonic() > deadline or self.wait(0):
+        while not self.is_playable:
+            if time.monotonic() > deadline or (self.wait(0) and not self.is_playable):
                 raise TimeoutError(f"{self.url}: no segment after {timeout_s:g} s")
             self._stop.wait(_POLL_S)
+        return self.truth()
+
+    @property
+    def is_playable(self) -> bool:
+        """Whether the first segment of each playlist is there."""
+        return all((channel.directory / _PLAYLIST).exists() for channel in self._channels)
+
+    def truth(self) -> Truth:
+        """Tell what is wrong when, for a watcher that joins at the first segment.
+
+        To be asked for when the stream is playable: only then it is known when it begins.
+        """
         origin = self._find_origin()
         found = [(defect, True) for defect in material_defects(self._recipe)]
         found += PacketSpoiler(self._recipe).planned_defects()

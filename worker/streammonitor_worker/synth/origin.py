@@ -68,7 +68,7 @@ def _beginnings(media: Path | bytes) -> dict[int, tuple[float, float | None]]:
     """By stream: the times of the first packet and of the first picture or sample shown."""
     found: dict[int, tuple[float, float | None]] = {}
     with av.open(str(media) if isinstance(media, Path) else BytesIO(media), "r") as container:
-        missing = {stream.index for stream in container.streams}
+        missing = {s.index for s in container.streams if s.type in {"video", "audio"}}
         for packet in container.demux():
             index = packet.stream.index
             if packet.pts is None or index not in missing:

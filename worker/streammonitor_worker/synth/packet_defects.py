@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -121,7 +120,7 @@ def _targets(recipe: Recipe) -> Iterator[_Target]:
             yield _Target(injection, f"{kind}:0", _WAYS[codec], first, last)
 
 
-def check_codecs(recipe: Recipe, path: Path) -> None:
+def check_codecs(recipe: Recipe, suffix: str) -> None:
     """Raise InputError where a decoder would not notice a decode-error."""
     for injection in recipe.injections:
         if injection.detector != "decode-error":
@@ -133,7 +132,7 @@ def check_codecs(recipe: Recipe, path: Path) -> None:
                 f"inject {injection}: decoders of {codec} notice nothing; use {fitting}"
             )
         containers = sorted(_WAYS[codec].containers)
-        if containers and path.suffix not in containers:
+        if containers and suffix not in containers:
             raise InputError(
                 f"inject {injection}: with {codec} noticed in {' and '.join(containers)} only; "
                 "write to such a file"
@@ -143,8 +142,6 @@ def check_codecs(recipe: Recipe, path: Path) -> None:
 def spoilt_codec(recipe: Recipe, injection: Injection) -> tuple[str, str]:
     """Say whether video or audio is spoilt by a decode-error, and what it is coded in."""
     kind = str(complete_options(injection)["track"])
-    if kind not in {"video", "audio"}:
-        raise InputError(f'inject {injection}: no track "{kind}"; use video or audio')
     return kind, recipe.video_codec if kind == "video" else recipe.audio_codec
 
 

@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from streammonitor_api.errors import InputError, suggestion
 from streammonitor_worker.synth.canvas import BLACK, FLAT_COLOURS, U8, Canvas
+from streammonitor_worker.synth.options import Rule, Rules
 from streammonitor_worker.synth.recipe import Option
 from streammonitor_worker.synth.stage import Stage
 from streammonitor_worker.synth.textures import colour_bars, grain_tile
@@ -31,8 +31,7 @@ _MACROBLOCK = 16
 @dataclass(frozen=True)
 class PictureDefect:
     make: Callable[[Renderer, int, Mapping[str, Option], Stage], Renderer]
-    options: Mapping[str, Option]
-    """With their defaults."""
+    rules: Rules
 
 
 def _still(image: Canvas, options: Mapping[str, Option], stage: Stage) -> Renderer:
@@ -60,33 +59,18 @@ def _freeze(clean: Renderer, first: int, options: Mapping[str, Option], stage: S
 
 
 def _flat(_: Renderer, __: int, options: Mapping[str, Option], stage: Stage) -> Renderer:
-    colour = FLAT_COLOURS[_choice("video-flat", options, "colour", FLAT_COLOURS)]
+    colour = FLAT_COLOURS[str(options["colour"])]
     return _still(Canvas.filled(stage.height, stage.width, colour), options, stage)
 
 
 def _bars(_: Renderer, __: int, options: Mapping[str, Option], stage: Stage) -> Renderer:
-    kind = _choice("video-colour-bars", options, "kind", ("smpte", "ebu"))
-    return _still(colour_bars(stage.height, stage.width, kind), options, stage)
-
-
-def _choice(
-    detector: str,
-    options: Mapping[str, Option],
-    name: str,
-    known: Mapping[str, object] | tuple[str, ...],
-) -> str:
-    value = str(options[name])
-    if value not in known:
-        raise InputError(f'inject {detector}: no {name} "{value}"; {suggestion(value, known)}')
-    return value
+    return _still(colour_bars(stage.height, stage.width, str(options["kind"])), options, stage)
 
 
 def _corrupt(clean: Renderer, first: int, options: Mapping[str, Option], stage: Stage) -> Renderer:
     """Paint what a decoder shows that lost slices: runs of macroblocks hold what was there
     before, from the wrong place and with wrong levels, until the defect ends."""
     share = float(options["share"])
-    if not 0 < share <= 1:
-        raise InputError(f"inject video-block-corruption: share {share:g}; use above 0 to 1")
     rng = stage.rng(f"corruption {first}")
     rows, columns = (-(-side // _MACROBLOCK) for side in (stage.height, stage.width))
     hit = _damaged_runs(rows, columns, share, rng)
@@ -128,12 +112,21 @@ def _spread(grid: NDArray[_Cell], size: int, shape: tuple[int, ...]) -> NDArray[
     return np.repeat(np.repeat(grid, size, 0), size, 1)[: shape[0], : shape[1]]
 
 
+_NOISE: Rules = {"noise": Rule(0.0, minimum=0, maximum=40)}
+"""Standard deviation in levels; 40 is snow."""
+
 PICTURE_DEFECTS: Mapping[str, PictureDefect] = MappingProxyType(
     {
-        "video-black": PictureDefect(_black, {"noise": 0.0}),
-        "video-block-corruption": PictureDefect(_corrupt, {"share": 0.15}),
-        "video-colour-bars": PictureDefect(_bars, {"kind": "smpte", "noise": 0.0}),
-        "video-flat": PictureDefect(_flat, {"colour": "green", "noise": 0.0}),
-        "video-freeze": PictureDefect(_freeze, {"noise": 0.0}),
+        "video-black": PictureDefect(_black, _NOISE),
+        "video-block-corruption": PictureDefect(
+            _corrupt, {"share": Rule(0.15, minimum=0.001, maximum=1)}
+        ),
+        "video-colour-bars": PictureDefect(
+            _bars, {"kind": Rule("smpte", words=("smpte", "ebu")), **_NOISE}
+        ),
+        "video-flat": PictureDefect(
+            _flat, {"colour": Rule("green", words=tuple(FLAT_COLOURS)), **_NOISE}
+        ),
+        "video-freeze": PictureDefect(_freeze, _NOISE),
     }
 )

@@ -31,7 +31,17 @@ _INJECTION = re.compile(
     r"(?P<detector>[^@\s]+)@(?P<at>\d+(?:\.\d+)?)(?:\+(?P<duration>\d+(?:\.\d+)?))?"
     r"(?P<options>(?:,[\w-]+=[^,=]+)*)"
 )
-_SIZE_LIMIT = 8192  # pixels a side: 8K; more is a slip of the keyboard
+SIZE_LIMIT = 8192
+"""Pixels a side: 8K; more is a slip of the keyboard."""
+
+_HIGHEST_FPS = 240
+"""The scenes' grain is not drawn more often; cameras of broadcasters end at 120."""
+
+_WORST_QUALITY = 63
+"""Of VP9 and AV1; H.264 and HEVC end at 51."""
+
+_CLOCK_WRAPS_S = 2**33 / 90_000
+"""ISO/IEC 13818-1: 33 bits at 90 kHz."""
 
 
 @dataclass(frozen=True)
@@ -177,23 +187,43 @@ class Recipe:
     def _problems(self) -> Iterator[tuple[str, str]]:
         if not (math.isfinite(self.duration_s) and self.duration_s > 0):
             yield f"duration {self.duration_s:g}", "nothing to make; use seconds above 0"
-        if self.picture is None and self.sound is None:
+        elif self.picture is None and not self.sounds:
             yield "recipe", "neither picture nor sound; ask for one of them"
-        if not (0 < self.fps <= 240):
-            yield f"fps {self.fps}", "no such rate of pictures; use 1 to 240"
-        for side in (self.width, self.height):
-            if not 16 <= side <= _SIZE_LIMIT:
-                yield f"size {self.width}x{self.height}", f"use 16 to {_SIZE_LIMIT} pixels a side"
-        if not 8000 <= self.audio_rate <= 192000:
+        elif not 0 < self.fps <= _HIGHEST_FPS:
+            yield f"fps {self.fps}", f"no such rate of pictures; use 1 to {_HIGHEST_FPS}"
+        elif (self.pictures if self.picture is not None else self.samples) < 1:
+            yield f"duration {self.duration_s:g}", "too short for a picture; use a longer one"
+        if self.seed < 0:
+            yield f"seed {self.seed}", "use a number from 0"
+        if not 0 <= self.first_timestamp_s < _CLOCK_WRAPS_S:
+            yield (
+                f"first timestamp {self.first_timestamp_s:g}",
+                (f"the clock of MPEG-TS shows 0 to {_CLOCK_WRAPS_S:.1f} s; use one of these"),
+            )
+        if not 8000 <= self.audio_rate <= 192_000:
             yield f"audio rate {self.audio_rate}", "use 8000 to 192000 samples a second"
-        if not (self.slices == 1 or (self.slices > 1 and self.video_codec == "h264")):
-            yield f"slices {self.slices}", "use a number from 1, above 1 with h264 only"
-        if not self.gop_s > 0:
-            yield f"gop {self.gop_s:g}", "key pictures need seconds above 0 between them"
         yield from _unknown("video codec", self.video_codec, VIDEO_CODECS)
         yield from _unknown("audio codec", self.audio_codec, AUDIO_CODECS)
         yield from _unknown("pixel format", self.pix_fmt, PIXEL_FORMATS)
         yield from _unknown("audio layout", self.audio_layout, tuple(LAYOUTS))
+        yield from self._problems_of_picture()
+
+    def _problems_of_picture(self) -> Iterator[tuple[str, str]]:
+        sides = (self.width, self.height)
+        size = f"size {self.width}x{self.height}"
+        if not all(16 <= side <= SIZE_LIMIT for side in sides):
+            yield size, f"use 16 to {SIZE_LIMIT} pixels a side"
+        odd = any(side % 2 for side in sides)
+        if odd and self.picture is not None and self.video_codec in {"h264", "hevc"}:
+            yield size, f"{self.video_codec} needs even sides; add a pixel"
+        if not (self.slices == 1 or (self.slices > 1 and self.video_codec == "h264")):
+            yield f"slices {self.slices}", "use a number from 1, above 1 with h264 only"
+        if self.video_bitrate is not None and self.video_bitrate <= 0:
+            yield f"bit rate {self.video_bitrate}", "use bits a second above 0"
+        if self.crf is not None and not 0 <= self.crf <= _WORST_QUALITY:
+            yield f"crf {self.crf}", f"use 0 (best) to {_WORST_QUALITY} (worst)"
+        if not self.gop_s > 0:
+            yield f"gop {self.gop_s:g}", "key pictures need seconds above 0 between them"
 
 
 def _unknown(what: str, name: str, known: tuple[str, ...]) -> Iterator[tuple[str, str]]:

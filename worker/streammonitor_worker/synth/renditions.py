@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from streammonitor_api.errors import InputError
 from streammonitor_worker.synth.packet_defects import check_codecs
 from streammonitor_worker.synth.recipe import Recipe
-from streammonitor_worker.synth.stream_defects import passages
+from streammonitor_worker.synth.stream_defects import check_transport_codecs, passages
 
 
 def plan_renditions(
@@ -31,7 +30,9 @@ def plan_renditions(
 
 def check_live(recipe: Recipe, pictures_each: int, *, fragmented: bool) -> None:
     """Raise InputError for what can be written to a file but not be broadcast."""
-    check_codecs(recipe, Path("live.mp4" if fragmented else "live.ts"))
+    check_codecs(recipe, ".mp4" if fragmented else ".ts")
+    if not fragmented:
+        check_transport_codecs(recipe)
     if recipe.first_timestamp_s:
         raise InputError("first timestamp: a live stream begins at 0; write it to a file")
     for injection in recipe.injections:

@@ -12,16 +12,18 @@ from types import MappingProxyType
 
 import numpy as np
 
-from streammonitor_api.errors import InputError
 from streammonitor_worker.synth.loudness import F32
+from streammonitor_worker.synth.options import Rule, Rules
 from streammonitor_worker.synth.recipe import Option
+
+_NOTHING_DBFS = -150.0
+"""Below the last bit of 24."""
 
 
 @dataclass(frozen=True)
 class SoundDefect:
     apply: Callable[[F32, Mapping[str, Option]], None]
-    options: Mapping[str, Option]
-    """With their defaults."""
+    rules: Rules
     channels: int = 1
     """How many the sound must have."""
 
@@ -36,10 +38,7 @@ def _silence(block: F32, options: Mapping[str, Option]) -> None:
 
 
 def _lose_channel(block: F32, options: Mapping[str, Option]) -> None:
-    lost = options["channel"]
-    if not isinstance(lost, int) or not 0 <= lost < len(block):
-        raise InputError(f"inject audio-channel-loss: no channel {lost}; use 0 to {len(block) - 1}")
-    block[lost] = 0
+    block[int(options["channel"])] = 0
 
 
 def _invert(block: F32, _: Mapping[str, Option]) -> None:
@@ -55,17 +54,20 @@ def _change_gain(block: F32, options: Mapping[str, Option]) -> None:
     block *= np.float32(10 ** (float(options["gain_lu"]) / 20))
 
 
-_NOTHING_DBFS = -150.0
-"""Below the last bit of 24."""
-
 SOUND_DEFECTS: Mapping[str, SoundDefect] = MappingProxyType(
     {
-        "audio-channel-loss": SoundDefect(_lose_channel, {"channel": 1}, channels=2),
+        "audio-channel-loss": SoundDefect(
+            _lose_channel, {"channel": Rule(1, minimum=0, maximum=5)}, channels=2
+        ),
         # 30 dB drives a programme at -23 LUFS far beyond full scale for most of each period.
-        "audio-clipping": SoundDefect(_clip, {"gain_db": 30.0}),
+        "audio-clipping": SoundDefect(_clip, {"gain_db": Rule(30.0, minimum=0, maximum=60)}),
         # From -23 to -35 LUFS.
-        "audio-loudness": SoundDefect(_change_gain, {"gain_lu": -12.0}),
+        "audio-loudness": SoundDefect(
+            _change_gain, {"gain_lu": Rule(-12.0, minimum=-60, maximum=30)}
+        ),
         "audio-phase": SoundDefect(_invert, {}, channels=2),
-        "audio-silence": SoundDefect(_silence, {"noise_dbfs": _NOTHING_DBFS}),
+        "audio-silence": SoundDefect(
+            _silence, {"noise_dbfs": Rule(_NOTHING_DBFS, minimum=_NOTHING_DBFS, maximum=0)}
+        ),
     }
 )

@@ -7,9 +7,8 @@ decoder refuses are made in `packet_defects.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -29,9 +28,18 @@ _OF_LOSS = ("decode-error", "video-block-corruption")
 _NO_ROWS = np.empty(0, np.intp)
 
 
-def check_container(recipe: Recipe, path: Path) -> None:
-    """Raise InputError where a stream defect cannot be made in that kind of file."""
-    is_transport = path.suffix == ".ts"
+_TRANSPORT_CODECS = frozenset(
+    {"h264", "hevc", "mpeg2video", "mpeg4", "aac", "mp2", "mp3", "ac3", "opus"}
+)
+"""For which MPEG-TS has a name; others are carried as private data that no player can tell."""
+
+
+def check_container(recipe: Recipe, suffix: str, options: Mapping[str, str]) -> None:
+    """Raise InputError where a recipe does not fit that kind of file.
+
+    options: the container's own.
+    """
+    is_transport = suffix == ".ts"
     for injection in _injections(recipe, *_NEED_TRANSPORT):
         if not is_transport:
             raise InputError(f"inject {injection}: needs MPEG-TS; write to a file named .ts")
@@ -40,6 +48,17 @@ def check_container(recipe: Recipe, path: Path) -> None:
             f"first timestamp {recipe.first_timestamp_s:g}: needs MPEG-TS; "
             "write to a file named .ts"
         )
+    if is_transport or (suffix == ".m3u8" and options.get("hls_segment_type") != "fmp4"):
+        check_transport_codecs(recipe)
+
+
+def check_transport_codecs(recipe: Recipe) -> None:
+    """Raise InputError where MPEG-TS cannot carry a recipe's codecs."""
+    used = {recipe.video_codec} if recipe.picture is not None else set()
+    used |= {recipe.audio_codec} if recipe.sounds else set()
+    for codec in sorted(used - _TRANSPORT_CODECS):
+        known = ", ".join(sorted(_TRANSPORT_CODECS))
+        raise InputError(f"codec {codec}: MPEG-TS cannot carry it; use one of {known}")
 
 
 def _injections(recipe: Recipe, *detectors: str) -> list[Injection]:

@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streammonitor_api.errors import InputError
 from streammonitor_worker.synth import Injection, Recipe
 from streammonitor_worker.synth.material import Pictures, Samples, material_defects
 from streammonitor_worker.synth.recipe import Option
@@ -88,19 +87,6 @@ def test_corruption_covers_its_share_in_whole_macroblocks(share: float) -> None:
 
     assert np.mean(hit > 0) == pytest.approx(share, abs=10 / 60)
     assert np.median(hit[hit > 0]) > 0.8
-
-
-@pytest.mark.parametrize(
-    ("injection", "message"),
-    [
-        (Injection("video-flat", 1, 1, {"colour": "pink"}), 'no colour "pink"'),
-        (Injection("video-colour-bars", 1, 1, {"kind": "ebbu"}), 'did you mean "ebu"'),
-        (Injection("video-block-corruption", 1, 1, {"share": 2}), "share 2; use above 0 to 1"),
-    ],
-)
-def test_unknown_option_value_is_refused(injection: Injection, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        lumas(recipe(injection))
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,15 @@ def test_injection_in_another_form_is_refused_with_an_example(text: str) -> None
         ("video-freeze@8", r"say how long, such as video-freeze@8\+3"),
         ("stream-stall@2+3", "serve it live"),
         ("audio-silence@2+3,track=1", "no audio track 1"),
+        ("audio-channel-loss@2+3,channel=2", "there is no channel 2; use 0 to 1"),
+        ("video-flat@2+3,colour=pink", 'colour is "pink"; known are: blue, green'),
+        ("video-colour-bars@2+3,kind=ebbu", 'did you mean "ebu"'),
+        ("video-block-corruption@2+3,share=2", 'share is "2"; use 0.001 to 1'),
+        ("continuity-error@2+3,every_s=0", 'every_s is "0"; use 0.001 to 3600'),
+        ("format-change@2,width=1.5", 'width is "1.5"; use a whole number'),
+        ("timestamp-jump@2,jump_s=1e300", "use -40000 to 40000"),
+        ("timestamp-jump@9.99", "no picture begins after that"),
+        ("video-black@2.01+0.01", "meets no whole sample"),
     ],
 )
 def test_impossible_injection_is_refused(injection: str, message: str) -> None:
@@ -94,6 +103,15 @@ def test_defect_needs_its_track(recipe: dict[str, str], injection: str, message:
         ({"audio_layout": "7.1"}, 'audio layout "7.1"'),
         ({"picture": None, "sound": None}, "neither picture nor sound"),
         ({"audio_rate": 1}, "audio rate 1"),
+        ({"width": 161}, "h264 needs even sides"),
+        ({"duration_s": 0.01}, "too short for a picture"),
+        ({"seed": -1}, "seed -1"),
+        ({"crf": 64}, "crf 64"),
+        ({"video_bitrate": 0}, "bit rate 0"),
+        ({"gop_s": 0}, "gop 0"),
+        ({"slices": 4, "video_codec": "hevc"}, "above 1 with h264 only"),
+        ({"first_timestamp_s": float("nan")}, "first timestamp nan"),
+        ({"first_timestamp_s": 95444}, "first timestamp 95444"),
     ],
 )
 def test_impossible_recipe_is_refused(wrong: dict[str, object], message: str) -> None:

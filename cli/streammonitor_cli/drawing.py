@@ -221,7 +221,7 @@ def _incident(event: Event, width: int) -> Text:
         ("● " if is_open else "○ ", style if is_open else "dim"),
         (f"{time_of_day(event.time)} ", "dim"),
         (incident.detector, f"bold {style}" if is_open else ""),
-        (f" {when(incident)}", ""),
+        (f" {when(event)}", ""),
     ]
     if width >= WIDE:
         parts.append((f" ({amount(incident.value, incident.unit)})", ""))

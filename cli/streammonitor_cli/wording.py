@@ -50,21 +50,24 @@ def amount(value: float, unit: str) -> str:
     return f"{digits} {unit}".rstrip()
 
 
-def when(incident: Incident) -> str:
-    """When in the stream: `at 0:05.000`, or `0:05.000 to 0:08.000, 3.0 s` once it is over."""
+def when(event: Event) -> str:
+    """When in the stream: `at 0:05.000` while it is open, `0:05.000 to 0:08.000, 3.0 s` once it
+    is over, `0:05.000 to the end` where the stream ended first."""
+    incident = event.incident
     onset = clock(incident.onset.media_s)
-    if incident.recovery is None or incident.duration_s is None:
+    if event.kind != "closed":
         return f"at {onset}"
+    if incident.recovery is None or incident.duration_s is None:
+        return f"{onset} to the end"
     return f"{onset} to {clock(incident.recovery.media_s)}, {incident.duration_s:.1f} s"
 
 
 def event_line(event: Event) -> str:
     """One event as a line of columns, which a person reads and `grep` finds."""
     incident = event.incident
-    over = event.kind == "closed" and incident.recovery is None
     return (
         f"{time_of_day(event.time)}  {KINDS[event.kind]:<7}  {incident.severity:<8}  "
-        f"{incident.detector:<22}  {when(incident)}{' to the end' if over else ''}  "
+        f"{incident.detector:<22}  {when(event)}  "
         f"({amount(incident.value, incident.unit)}, "
         f"threshold {amount(incident.threshold, incident.unit)})  "
         f"{printable(incident.stream)} {incident.track}"

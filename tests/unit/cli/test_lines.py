@@ -52,7 +52,7 @@ def test_incident_that_was_open_at_the_end_says_so() -> None:
 
     PlainLines(output).show(an_event("closed", an_incident()))
 
-    assert "closed   critical  video-freeze            at 0:05.000 to the end" in text.getvalue()
+    assert "closed   critical  video-freeze            0:05.000 to the end" in text.getvalue()
 
 
 def test_summary_says_what_was_watched() -> None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from streammonitor_api.events import Event
-from streammonitor_api.incident import Incident
 
 if TYPE_CHECKING:
     from streammonitor_worker.media import Format

@@ -14,6 +14,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is slow now and then; how long an example takes is no property under test.
+settings.register_profile("streammonitor", deadline=None)
+settings.load_profile("streammonitor")
 
 LEVELS = ("unit", "media", "contract", "simulation", "kubernetes", "e2e")
 _ROOT = Path(__file__).parent

@@ -66,6 +66,13 @@ class Canvas:
         """Change each plane; `change` gets it and by how much it is thinned out (1 or 2)."""
         return Canvas(change(self.luma, 1), change(self.blue, 2), change(self.red, 2))
 
+    def cut(self, top: int, height: int) -> Canvas:
+        """Cut out some rows, from an even one on."""
+        top &= ~1
+        return self.mapped(
+            lambda plane, scale: plane[top // scale : (top + height + scale - 1) // scale].copy()
+        )
+
     def paint(self, top: int, left: int, height: int, width: int, colour: Colour) -> None:
         """Fill a box, whatever of it is inside."""
         for plane, scale, level in zip(self.planes, (1, 2, 2), colour, strict=True):

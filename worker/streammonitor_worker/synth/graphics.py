@@ -62,12 +62,7 @@ def rolling_credits(stage: Stage) -> Scene:
     rows = scroll.height
 
     def credits_roll(time: float) -> Canvas:
-        moved = roll(scroll, 0, (stage.height / 10 * time) % rows)
-        return Canvas(
-            moved.luma[: stage.height].copy(),
-            moved.blue[: (stage.height + 1) // 2].copy(),
-            moved.red[: (stage.height + 1) // 2].copy(),
-        )
+        return roll(scroll, 0, (stage.height / 10 * time) % rows).cut(0, stage.height)
 
     return credits_roll
 

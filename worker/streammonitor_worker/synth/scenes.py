@@ -16,6 +16,7 @@ import numpy as np
 from streammonitor_api.errors import InputError, suggestion
 from streammonitor_worker.synth import graphics, textures
 from streammonitor_worker.synth.canvas import BLACK, U8, Canvas
+from streammonitor_worker.synth.landscapes import landscape
 from streammonitor_worker.synth.stage import Scene, Stage, glide, roll, toned, with_grain
 
 _FILM_RATE = Fraction(24000, 1001)
@@ -30,16 +31,17 @@ def make_scene(name: str, stage: Stage) -> Scene:
 
 def _drift(stage: Stage) -> Scene:
     """A camera that never rests, over a landscape in which things go about their business."""
-    ground = textures.landscape(stage.height, stage.width, stage.rng("ground"))
+    swing = max(2, stage.height // 12)  # of the camera, up and down
+    ground = landscape(stage.height + 2 * swing, stage.width, stage.rng("ground"))
     size = max(8, stage.height // 5)
-    things = [textures.landscape(size, size, stage.rng(f"thing {n}")) for n in range(4)]
+    things = [textures.marble(size, size, stage.rng(f"thing {n}")) for n in range(4)]
     disc = textures.disc_mask(size)
     # An eighth of the width a second: fast enough that every block changes from picture to
     # picture, slow enough for the eye to follow.
     speed = max(stage.width / 8, 60)
 
     def drift(time: float) -> Canvas:
-        canvas = roll(ground, speed * time, stage.height / 12 * sin(time))
+        canvas = roll(ground, speed * time).cut(int(swing * (1 + sin(time))), stage.height)
         for n, thing in enumerate(things):
             top = (stage.height - size) * (0.5 + 0.5 * sin((0.9 + 0.2 * n) * time + n))
             left = (stage.width - size) * (0.5 + 0.5 * sin((0.7 + 0.3 * n) * time + 2 * n))
@@ -55,13 +57,13 @@ def _testcard(stage: Stage) -> Scene:
 
 def _dark(stage: Stage) -> Scene:
     """Night: most of the picture near black, some of it lit, lamps that pass by."""
-    ground = toned(textures.landscape(stage.height, stage.width, stage.rng("night")), 17, 72, 1.6)
+    ground = toned(landscape(stage.height, stage.width, stage.rng("night")), 17, 72, 1.6)
     size = max(6, stage.height // 24)
     lamp = Canvas.filled(size, size, (190, 110, 140))
     disc = textures.disc_mask(size)
 
     def night(time: float) -> Canvas:
-        canvas = roll(ground, stage.width / 16 * time, 0)
+        canvas = roll(ground, stage.width / 16 * time)
         for n in range(3):
             left = (n / 3 + (0.11 + 0.05 * n) * time) % 1 * (stage.width + size) - size
             canvas.paste(lamp, int(stage.height * (0.3 + 0.2 * n)), int(left), disc)
@@ -72,7 +74,7 @@ def _dark(stage: Stage) -> Scene:
 
 def _pan(stage: Stage) -> Scene:
     """A pan that takes two minutes for the width of the picture."""
-    ground = textures.landscape(stage.height, stage.width, stage.rng("pan"))
+    ground = landscape(stage.height, stage.width, stage.rng("pan"))
     return lambda time: glide(ground, stage.width / 120 * time)
 
 
@@ -124,7 +126,7 @@ def _noise(stage: Stage) -> Scene:
 
 def _static(stage: Stage) -> Scene:
     """A photograph that never changes: to a watcher, frozen from the start."""
-    ground = textures.landscape(stage.height, stage.width, stage.rng("ground"))
+    ground = landscape(stage.height, stage.width, stage.rng("ground"))
     return lambda _: ground.copy()
 
 
@@ -132,7 +134,7 @@ def _cuts(stage: Stage) -> Scene:
     """Shots of 0.4 to 1.5 s of several places, by day and by night."""
     rng = stage.rng("cuts")
     places = [
-        toned(textures.landscape(stage.height, stage.width, rng), low, high)
+        toned(landscape(stage.height, stage.width, rng), low, high)
         for low, high in ((40, 212), (24, 120), (90, 225), (50, 180))
     ]
     ends = np.cumsum(rng.uniform(0.4, 1.5, 64))
@@ -140,21 +142,21 @@ def _cuts(stage: Stage) -> Scene:
     def edited(time: float) -> Canvas:
         shot = int(np.searchsorted(ends, time % ends[-1], side="right"))
         way = -1 if shot % 2 else 1
-        return roll(places[shot % len(places)], way * stage.width / 10 * time, 0)
+        return roll(places[shot % len(places)], way * stage.width / 10 * time)
 
     return with_grain(edited, stage, 1.2)
 
 
 def _sport(stage: Stage) -> Scene:
     """A camera that whips after the ball: up to one and a half widths a second, players."""
-    pitch = toned(textures.landscape(stage.height, stage.width, stage.rng("pitch")), 70, 150)
+    pitch = toned(landscape(stage.height, stage.width, stage.rng("pitch")), 70, 150)
     size = max(8, stage.height // 8)
-    player = textures.landscape(size, size // 2 * 2, stage.rng("player"))
+    player = textures.marble(size, size // 2 * 2, stage.rng("player"))
     whole = np.ones((size, size // 2 * 2), bool)
 
     def match(time: float) -> Canvas:
         pan = stage.width * (0.9 * sin(1.6 * time) + 0.3 * sin(3.1 * time))
-        canvas = roll(pitch, pan, 0)
+        canvas = roll(pitch, pan)
         for n in range(6):
             left = (stage.width * n / 6 - 0.8 * pan + 90 * sin(4 * time + n)) % stage.width
             canvas.paste(player, stage.height * (2 + n) // 10, int(left), whole)

@@ -10,6 +10,7 @@ import numpy as np
 
 from streammonitor_worker.synth import textures
 from streammonitor_worker.synth.canvas import U8, Canvas
+from streammonitor_worker.synth.landscapes import HIGH, LOW
 
 Scene = Callable[[float], Canvas]
 """From a time in seconds to a new canvas; the same time gives the same picture, in any order."""
@@ -31,7 +32,7 @@ class Stage:
         return np.random.default_rng([self.seed, *purpose.encode()])
 
 
-def roll(canvas: Canvas, x: float, y: float) -> Canvas:
+def roll(canvas: Canvas, x: float, y: float = 0.0) -> Canvas:
     """Move a periodic canvas left by `x` and up by `y`, rounded to whole colour samples."""
     down, right = -2 * round(y / 2), -2 * round(x / 2)
     return canvas.mapped(
@@ -70,7 +71,7 @@ def with_grain(scene: Scene, stage: Stage, deviation: float) -> Scene:
 
 
 def toned(canvas: Canvas, low: int, high: int, gamma: float = 1.0) -> Canvas:
-    """Change contrast: the landscape's luma (40 to 212) to `low` to `high`."""
-    levels = (np.arange(256) - 40).clip(0, 172) / 172
+    """Change contrast: a landscape's luma to `low` to `high`."""
+    levels = (np.arange(256) - LOW).clip(0, HIGH - LOW) / (HIGH - LOW)
     table = np.round(low + (high - low) * levels**gamma).astype(np.uint8)
     return Canvas(table[canvas.luma], canvas.blue.copy(), canvas.red.copy())

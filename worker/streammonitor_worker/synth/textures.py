@@ -1,6 +1,6 @@
-"""Still images that scenes are made of: landscapes, colour bars, text, patterns.
+"""Still images that scenes are made of: colour bars, text, patterns, noise.
 
-All are made once per scene and moved about by `scenes.py`.
+All are made once per scene and moved about by `scenes.py`; its places are in `landscapes.py`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,8 @@ _GLYPHS = {
 }  # fmt: skip
 
 
-def landscape(height: int, width: int, rng: np.random.Generator) -> Canvas:
-    """Paint a scene with soft and hard edges everywhere; its borders fit together.
-
-    Luma stays within 40 to 212, so that grain can be added without leaving the range.
-    """
+def marble(height: int, width: int, rng: np.random.Generator) -> Canvas:
+    """Paint a pattern with soft and hard edges everywhere, luma 40 to 212."""
     soft = clouds(height, width, rng)
     shapes = clouds(height, width, rng)
     light = 0.6 * soft + 0.4 * np.digitize(shapes, (0.35, 0.5, 0.62)) / 3

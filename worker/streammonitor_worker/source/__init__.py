@@ -14,6 +14,7 @@ from streammonitor_worker.source.renditions import Rendition, expand
 from streammonitor_worker.source.still import encode_jpeg
 from streammonitor_worker.source.stream import Source
 from streammonitor_worker.source.url import redact
+from streammonitor_worker.source.waiting import Waiting
 
 SourceSpec = str | Rendition
 """What a Source is made of."""
@@ -25,6 +26,7 @@ __all__ = [
     "Source",
     "SourceOptions",
     "SourceSpec",
+    "Waiting",
     "encode_jpeg",
     "expand",
     "redact",

@@ -19,6 +19,7 @@ from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.demux import reason_of
 from streammonitor_worker.source.pictures import planes_of
 from streammonitor_worker.source.sounds import SoundAssembler
+from streammonitor_worker.source.timeline import LONGEST_S
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,8 +162,9 @@ class VideoDecoder(Decoder):
         return self._end if start is None else start
 
     def _duration(self, frame: Any) -> float:
-        if frame.duration > 0:
-            return float(frame.duration * self.track.time_base)
+        duration = float(frame.duration * self.track.time_base)
+        if 0 < duration <= LONGEST_S:
+            return duration
         return 1 / self.track.fps if self.track.fps else _NOMINAL_S
 
     def _format_of(self, frame: Any, start: float) -> Format | None:

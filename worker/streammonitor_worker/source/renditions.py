@@ -27,10 +27,11 @@ class Rendition:
         return f"{shown}#{self.label}" if self.label else shown
 
 
-def expand(url: str, options: SourceOptions) -> list[Rendition]:
+def expand(url: str, options: SourceOptions, waiting: Waiting) -> list[Rendition]:
     """The streams that an address stands for: one, or one a variant where all are wanted.
 
-    A source that cannot be reached right now counts as one: it will be told as unavailable.
+    A source that cannot be reached right now, or until `waiting` is stopped, counts as one: it
+    will be told as unavailable.
 
     Raises
     ------
@@ -38,7 +39,6 @@ def expand(url: str, options: SourceOptions) -> list[Rendition]:
     """
     if options.renditions != "all":
         return [Rendition(url)]
-    waiting = Waiting()
     address = parse(url, local_files=options.local_files)
     try:
         transport = Connector(address, redact(url), Wanted(), options, waiting).connect()

@@ -15,7 +15,7 @@ from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.decode import Decoder, decoder_of
 from streammonitor_worker.source.demux import Demuxer
 from streammonitor_worker.source.opening import Opening
-from streammonitor_worker.source.timeline import Timeline, unwrapped
+from streammonitor_worker.source.timeline import LONGEST_S, Timeline, unwrapped
 from streammonitor_worker.source.tracks import Track
 
 Anchor = Callable[[Timeline, float, Demuxer], None]
@@ -142,6 +142,8 @@ class Session:
     def _items_of(self, demuxer: Demuxer, track: Track, packet: Any) -> Iterator[Item]:
         base, shift_s = track.time_base, track.shift_s
         duration = (packet.duration or 0) * base
+        if not 0 < duration <= LONGEST_S:
+            duration = 0.0
         place = self._timeline.place(
             track.name,
             None if packet.pts is None else packet.pts * base + shift_s,

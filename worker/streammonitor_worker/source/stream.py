@@ -58,6 +58,8 @@ class Source:
         self._transport: Transport | None = None
         self._session: Session | None = None
         self._spent = {"demux": 0.0, "decode": 0.0}
+        self._attempted_at: float | None = None
+        """Monotonic time of the first attempt to open it."""
         self._down_since: float | None = None
         self._begun = False
         self._paced_from: float | None = None
@@ -133,7 +135,10 @@ class Source:
         return Connector(address, redact(rendition.url), wanted, self._options, self._waiting)
 
     def _next_part(self, connector: Connector) -> Part | None:
-        self._waiting.deadline = time.monotonic() + self._options.open_timeout_s
+        now = time.monotonic()
+        self._waiting.deadline = now + self._options.open_timeout_s
+        if self._attempted_at is None:
+            self._attempted_at = now
         if self._transport is None:
             self._transport = connector.connect()
         part = self._transport.next_part()
@@ -204,7 +209,8 @@ class Source:
 
     def _lost(self, reason: str) -> Iterator[Item]:
         if self._down_since is None and not self._waiting.stopped:
-            self._down_since = time.monotonic()
+            now = time.monotonic()
+            self._down_since = now if self._begun else self._attempted_at or now
             yield Connection(STREAM_TRACK, self._timeline.end, False, reason)
 
     def _found(self, packet: Packet) -> Iterator[Item]:

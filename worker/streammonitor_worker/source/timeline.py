@@ -21,6 +21,8 @@ JITTER_S = 0.2
 REORDER_S = 1.0
 """The same where a timestamp of decoding is missing: 16 pictures, the most that H.264 reorders,
 at 16/s."""
+LONGEST_S = 3600.0
+"""No picture lasts longer: a duration beyond is damage, not believed."""
 WRAP_PLAUSIBLE_S = 60.0
 """A timestamp is taken for wrapped only if that brings it this close to the one before."""
 
@@ -62,6 +64,7 @@ class Timeline:
     def __init__(self) -> None:
         self.end = 0.0
         """Media time at which the latest sample of any track ends."""
+        self._begun_at_s = 0.0
         self._offset = 0.0
         self._wrap_s: float | None = None
         self._turns_s = 0.0
@@ -82,6 +85,7 @@ class Timeline:
         self._wrap_s, self._sparse = wrap_s, sparse
         self._turns_s = self._jump_s = 0.0
         self._last_raw = first_s
+        self._begun_at_s = at_s
         self._offset = at_s - first_s
         self._tracks = {}
 
@@ -113,14 +117,17 @@ class Timeline:
         decoding = self._decoding_time(state, pts if dts is None else dts)
         presentation = decoding if pts is None else unwrapped(pts, decoding, self._wrap_s)
         jump_s, self._jump_s = self._jump_s, 0.0
-        if state.end is not None:
+        if state.end is None:
+            early_s = self._begun_at_s - REANCHOR_S - (presentation + state.offset)
+            state.offset += early_s + REANCHOR_S if early_s > 0 else 0.0
+        else:
             loose = dts is None or state.loose
             jump_s = jump_s or self._judge(track, state, decoding - state.end, loose=loose)
             if jump_s < 0 or jump_s > REANCHOR_S:
                 self._anchor(state, decoding, presentation if key else None)
-            if duration <= 0 and decoding > state.last:
+            if 0 < decoding - state.last <= REANCHOR_S:
                 state.step = decoding - state.last
-        if duration > 0:
+        if 0 < duration <= LONGEST_S:
             state.step = duration
         state.last, state.end = decoding, decoding + state.step
         state.presented = presentation + state.step
@@ -151,7 +158,7 @@ class Timeline:
         tolerance = max(REORDER_S if loose else JITTER_S, 2 * state.step)
         if abs(gap) <= tolerance or 0 < gap <= tolerance + self._progress_of_others(track, state):
             return 0.0
-        if gap > 0 and self._sparse and len(self._tracks) == 1:
+        if 0 < gap <= LONGEST_S and self._sparse and len(self._tracks) == 1:
             return 0.0
         return gap
 

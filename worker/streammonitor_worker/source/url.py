@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from streammonitor_api.errors import SourceError
 
 HTTP_SCHEMES = ("http", "https")
 NETWORK_SCHEMES = (*HTTP_SCHEMES, "udp", "rtp", "tcp", "rtmp", "rtmps", "rtsp", "rtsps")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.,-]*):")
+"""With commas, though RFC 3986 has none: `subfile,,start,0,end,9,,:` is a protocol to FFmpeg."""
 _HIDDEN = "***"
 _SHOWN_LENGTH = 200
 """Characters of an address in a message: enough for any real one, too few to flood a terminal."""
@@ -109,6 +110,10 @@ def _redact(url: str) -> str:
     scheme, slashes, rest = head.partition("//")
     authority, slash, path = rest.partition("/")
     authority = authority.rpartition("@")[2]
-    names = [(name, _HIDDEN) for name, _ in parse_qsl(query, keep_blank_values=True)]
-    shown_query = urlencode(names, safe="*") if names else (_HIDDEN if query else "")
-    return f"{scheme}{slashes}{authority}{slash}{path}{question}{shown_query}"
+    shown_query = "&".join(_redact_parameter(parameter) for parameter in query.split("&"))
+    return f"{scheme}{slashes}{authority}{slash}{path}{question}{shown_query if query else ''}"
+
+
+def _redact_parameter(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    return f"{name}={_HIDDEN}" if equals else _HIDDEN

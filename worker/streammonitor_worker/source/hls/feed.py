@@ -1,13 +1,15 @@
 """Which segment comes next: one rendition's playlist, followed as it moves on.
 
-Files are walked through from the first segment to the last. A live playlist is joined three
-segments before its end and loaded again at the intervals of RFC 8216, 6.3.4; after whatever
-goes wrong it is followed on by the numbers of its segments.
+Playlists that are complete are walked through from the first segment to the last, and so are
+local ones; these have ended, too, when they stop growing. A live playlist is joined three segments
+before its end and loaded again at the intervals of RFC 8216, 6.3.4; after whatever goes wrong it
+is followed on by the numbers of its segments.
 """
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from streammonitor_api.errors import SourceError
 from streammonitor_worker.source.hls.decryption import check_method
@@ -29,6 +31,9 @@ FAILURES = 3
 hiccup of a server."""
 RETRY_S = 0.5
 """Before a failed load is tried again; the stream-unavailable alarm comes after 2 s."""
+STANDING = 3
+"""Times that a local playlist may be found unchanged before it counts as complete: 2 target
+durations, in which a recorder would have added to it."""
 SHORTEST_RELOAD_S = 0.2
 """However short a playlist says its segments are, it is not asked for more often."""
 
@@ -53,14 +58,19 @@ class SegmentFeed:
         self.where = where
         self._loaded_at = 0.0
         self._changed = True
+        self._standing = 0
         self._playlist = self._parse(self._load() if text is None else text)
         self._next = self._first()
         self._restarted = False
         self._misses = 0
 
     @property
+    def _is_local(self) -> bool:
+        return isinstance(self._location, Path)
+
+    @property
     def live(self) -> bool:
-        return not self._playlist.ended
+        return not self._playlist.ended and not self._is_local
 
     @property
     def target_s(self) -> float:
@@ -85,7 +95,7 @@ class SegmentFeed:
                 self._next = playlist.sequence  # fell behind: what was in between is gone
             if self._next < playlist.end:
                 return playlist.segments[self._next - playlist.sequence]
-            if playlist.ended:
+            if playlist.ended or (self._is_local and self._standing == STANDING):
                 return None
             self._reload()
         return None
@@ -109,7 +119,7 @@ class SegmentFeed:
 
     def _first(self) -> int:
         playlist = self._playlist
-        if playlist.ended:
+        if not self.live:
             return playlist.sequence
         return max(playlist.sequence, playlist.end - JOIN_SEGMENTS)
 
@@ -126,6 +136,7 @@ class SegmentFeed:
         before, self._playlist = self._playlist, playlist
         self._changed = (playlist.sequence, playlist.end) != (before.sequence, before.end)
         self._changed = self._changed or playlist.ended
+        self._standing = 0 if self._changed else self._standing + 1
         if playlist.end < min(before.end, self._next):
             self._next = self._first()
             self._restarted = True
@@ -151,7 +162,7 @@ class SegmentFeed:
             raise self._unplayable(str(error)) from error
         if not isinstance(playlist, MediaPlaylist):
             raise self._unplayable("a master playlist where one of segments is expected")
-        if playlist.ended and not playlist.segments:
+        if not playlist.segments and (playlist.ended or self._is_local):
             raise self._unplayable("the playlist is empty")
         for key in {segment.key for segment in playlist.segments}:
             if key is not None:

@@ -6,21 +6,16 @@ is malformed but not needed: a monitor that gives up where players go on is of n
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+
+from streammonitor_worker.source.hls.attributes import attributes, seconds, whole
 
 MAX_BYTES = 4 << 20
 """Of a playlist: a day of 2 s segments with names of 80 characters."""
 MAX_SEGMENTS = 50_000
 """Of a playlist: a day of 2 s segments, which is 43,200."""
 MAX_VARIANTS = 100
-LONGEST_S = 3600.0
-"""Durations beyond this are not believed; segments last seconds."""
 SIGNATURE = "#EXTM3U"
-
-_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^,"]*)')
 
 
 class PlaylistError(ValueError):
@@ -138,9 +133,9 @@ def _parse_master(lines: list[str]) -> MasterPlaylist:
     pending: dict[str, str] | None = None
     for line in lines:
         if line.startswith("#EXT-X-STREAM-INF:"):
-            pending = _attributes(line)
+            pending = attributes(line)
         elif line.startswith("#EXT-X-MEDIA:"):
-            found = _attributes(line)
+            found = attributes(line)
             if found.get("TYPE") == "AUDIO":
                 is_default = found.get("DEFAULT") == "YES"
                 group = found.get("GROUP-ID", "")
@@ -159,9 +154,9 @@ def _variant(uri: str, found: dict[str, str]) -> Variant:
     width, _, height = found.get("RESOLUTION", "").partition("x")
     return Variant(
         uri,
-        bandwidth=_whole(found.get("BANDWIDTH", "")),
-        width=_whole(width),
-        height=_whole(height),
+        bandwidth=whole(found.get("BANDWIDTH", "")),
+        width=whole(width),
+        height=whole(height),
         codecs=found.get("CODECS", ""),
         audio=found.get("AUDIO", ""),
     )
@@ -181,6 +176,8 @@ class _MediaParser:
         self._range: tuple[int, int | None] | None = None
         self._range_ends: dict[str, int] = {}
         self._key: Key | None = None
+        self._has_plain_key = False
+        """Since the last segment."""
         self._map: Map | None = None
 
     def parse(self, lines: list[str]) -> MediaPlaylist:
@@ -200,11 +197,11 @@ class _MediaParser:
 
     def _take(self, name: str, value: str) -> None:
         if name == "#EXTINF":
-            self._duration_s = _seconds(value.partition(",")[0])
+            self._duration_s = seconds(value.partition(",")[0])
         elif name == "#EXT-X-TARGETDURATION":
-            self._target_s = _seconds(value)
+            self._target_s = seconds(value)
         elif name == "#EXT-X-MEDIA-SEQUENCE":
-            self._sequence = _whole(value)
+            self._sequence = whole(value)
         elif name == "#EXT-X-DISCONTINUITY":
             self._discontinuity = True
         elif name == "#EXT-X-GAP":
@@ -212,11 +209,18 @@ class _MediaParser:
         elif name == "#EXT-X-BYTERANGE":
             self._range = _range(value)
         elif name == "#EXT-X-KEY":
-            self._key = _key(_attributes(value))
+            self._take_key(attributes(value))
         elif name == "#EXT-X-MAP":
-            self._map = _map(_attributes(value))
+            self._map = _map(attributes(value))
         elif name == "#EXT-X-ENDLIST" or (name == "#EXT-X-PLAYLIST-TYPE" and value == "VOD"):
             self._ended = True
+
+    def _take_key(self, found: dict[str, str]) -> None:
+        """Of several keys for the same segments, the one that needs no protection system."""
+        plain = found.get("KEYFORMAT", "identity") == "identity"
+        if plain or not self._has_plain_key:
+            self._key = _key(found)
+        self._has_plain_key = self._has_plain_key or plain
 
     def _add(self, uri: str) -> None:
         if self._duration_s is None:
@@ -242,7 +246,7 @@ class _MediaParser:
             )
         )
         self._duration_s, self._range = None, None
-        self._discontinuity = self._missing = False
+        self._discontinuity = self._missing = self._has_plain_key = False
 
 
 def _key(found: dict[str, str]) -> Key | None:
@@ -269,29 +273,6 @@ def _map(found: dict[str, str]) -> Map | None:
 def _range(value: str) -> tuple[int, int | None] | None:
     """Length and, where it is given, first byte of `<length>[@<first>]`."""
     length, _, first = value.partition("@")
-    if not _whole(length):
+    if not whole(length):
         return None
-    return _whole(length), _whole(first) if first.strip().isdigit() else None
-
-
-def _attributes(line: str) -> dict[str, str]:
-    return dict(_pairs(line))
-
-
-def _pairs(line: str) -> Iterator[tuple[str, str]]:
-    for found in _ATTRIBUTE.finditer(line):
-        yield found[1], found[2].strip().strip('"')
-
-
-def _whole(text: str) -> int:
-    """A whole number of up to 64 bits; 0 where it is none."""
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return 0.0
-    return seconds if math.isfinite(seconds) and 0 <= seconds <= LONGEST_S else 0.0
+    return whole(length), whole(first) if first.strip().isdigit() else None

@@ -59,7 +59,7 @@ class Resources:
         """
         if isinstance(base, Path) and not scheme_of(uri):
             return self._locate_file(uri, base, where)
-        target = uri if isinstance(base, Path) else urljoin(base, uri)
+        target = uri if isinstance(base, Path) or scheme_of(uri) else urljoin(base, uri)
         if scheme_of(target) not in HTTP_SCHEMES:
             raise refused(where, f"the playlist refers to {redact(uri)!r}, which is not opened")
         return target

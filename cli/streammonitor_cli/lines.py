@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from streammonitor_api.events import Event, Summary, as_line
 from streammonitor_cli.display import Display
@@ -36,12 +36,20 @@ class PlainLines(Display):
         self._output.write_line(event_line(event))
 
     def close(self, summaries: Iterable[Summary], statuses: Sequence[StreamStatus]) -> None:
-        formats = {status.stream: status for status in statuses}
-        for summary in summaries:
-            self._output.write_line(summary_line(summary, formats.get(summary.stream)))
+        for line in summary_lines(summaries, statuses):
+            self._output.write_line(line)
 
 
-def summary_line(summary: Summary, status: StreamStatus | None) -> str:
+def summary_lines(summaries: Iterable[Summary], statuses: Sequence[StreamStatus]) -> Iterator[str]:
+    """A line a stream; none for those that could not be watched at all, as that has been told."""
+    known = {status.stream: status for status in statuses}
+    for summary in summaries:
+        status = known.get(summary.stream)
+        if summary.media_s > 0 or status is None or status.state != "failed":
+            yield _summary_line(summary, status)
+
+
+def _summary_line(summary: Summary, status: StreamStatus | None) -> str:
     """`clip.mp4: 12.0 s watched, 360 pictures, 2 incidents, 0.8 s of CPU (h264 640x360 …)`."""
     parts = [
         f"{summary.media_s:.1f} s watched",

@@ -19,7 +19,7 @@ from rich.markup import escape
 from streammonitor_api.events import Event, Summary
 from streammonitor_cli.display import Display
 from streammonitor_cli.drawing import draw, share_watched
-from streammonitor_cli.lines import summary_line
+from streammonitor_cli.lines import summary_lines
 from streammonitor_worker.status import StreamStatus
 
 REFRESHES_PER_S = 2
@@ -86,13 +86,8 @@ class LiveTable(Display):
     def close(self, summaries: Iterable[Summary], statuses: Sequence[StreamStatus]) -> None:
         """Write a line a stream below the last picture."""
         self._console.print()
-        known = {status.stream: status for status in statuses}
-        for summary in summaries:
-            self._console.print(
-                escape(summary_line(summary, known.get(summary.stream))),
-                highlight=False,
-                soft_wrap=True,
-            )
+        for line in summary_lines(summaries, statuses):
+            self._console.print(escape(line), highlight=False, soft_wrap=True)
 
     def _render(self) -> RenderableType:
         with self._lock:

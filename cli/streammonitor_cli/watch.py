@@ -108,6 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             "--reference: comparing with a reference stream is not available yet; leave it out"
         )
+    if not all(arguments.sources):
+        raise InputError("watch: an empty SOURCE; name a file or a URL")
     plan = _plan(arguments)
     _prepare_folder(arguments.evidence)
     options = _options(arguments)

@@ -75,13 +75,17 @@ def test_summary_says_what_became_of_a_lost_source() -> None:
     assert text.getvalue().endswith(", 1 incident, 0.0 s of CPU; connection refused\n")
 
 
-def test_summary_of_a_failed_stream_leaves_the_reason_to_standard_error() -> None:
+@pytest.mark.parametrize(
+    ("media_s", "told"),
+    [(0.0, ""), (2.0, "clip.mp4: 2.0 s watched, 50 pictures, no incident, 0.0 s of CPU; failed\n")],
+)
+def test_reason_of_a_failed_stream_is_left_to_standard_error(media_s: float, told: str) -> None:
     output, text = an_output()
     status = a_status(state="failed", video=None, audio=None, error="clip.mp4: truncated")
 
-    PlainLines(output).close([Summary("clip.mp4", 0.0, 0, 0.0, 0)], [status])
+    PlainLines(output).close([Summary("clip.mp4", media_s, 50, 0.0, 0)], [status])
 
-    assert text.getvalue().endswith(", no incident, 0.0 s of CPU; failed\n")
+    assert text.getvalue() == told
 
 
 def test_json_lines_are_events_then_summaries() -> None:

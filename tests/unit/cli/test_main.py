@@ -93,6 +93,10 @@ def test_mistake_is_told_in_one_line(
     assert told(capsys, *line.split()) == expected
 
 
+def test_empty_source_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, "watch", "a.mp4", "") == "watch: an empty SOURCE; name a file or a URL"
+
+
 def test_control_characters_do_not_reach_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -36,7 +36,11 @@ class Waiting:
     @property
     def overdue(self) -> bool:
         """Whether the source should have been opened by now."""
-        return self.deadline is not None and time.monotonic() >= self.deadline
+        return self.deadline is not None and self.now() >= self.deadline
+
+    def now(self) -> float:
+        """Monotonic time, in seconds."""
+        return time.monotonic()
 
     def stop(self) -> None:
         """End all waits, now and to come. May be called from any thread, more than once."""

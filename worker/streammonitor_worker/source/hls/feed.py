@@ -8,7 +8,6 @@ is followed on by the numbers of its segments.
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from streammonitor_api.errors import SourceError
@@ -31,6 +30,9 @@ FAILURES = 3
 hiccup of a server."""
 RETRY_S = 0.5
 """Before a failed load is tried again; the stream-unavailable alarm comes after 2 s."""
+STALE_SEGMENTS = 3
+"""A playlist that ends this much earlier than the one before is an older copy, from another
+server of a delivery network; one that ends even earlier began anew."""
 STANDING = 3
 """Times that a local playlist may be found unchanged before it counts as complete: 2 target
 durations, in which a recorder would have added to it."""
@@ -127,7 +129,7 @@ class SegmentFeed:
         """Load the playlist once more, when it is time to."""
         interval_s = self._playlist.target_s * (1.0 if self._changed else 0.5)
         interval_s = max(SHORTEST_RELOAD_S, interval_s)
-        self._waiting.sleep(self._loaded_at + interval_s - time.monotonic())
+        self._waiting.sleep(self._loaded_at + interval_s - self._waiting.now())
         if self._waiting.stopped:
             return
         if self._waiting.overdue:
@@ -137,7 +139,7 @@ class SegmentFeed:
         self._changed = (playlist.sequence, playlist.end) != (before.sequence, before.end)
         self._changed = self._changed or playlist.ended
         self._standing = 0 if self._changed else self._standing + 1
-        if playlist.end < min(before.end, self._next):
+        if self._next - playlist.end > STALE_SEGMENTS:
             self._next = self._first()
             self._restarted = True
 
@@ -150,7 +152,7 @@ class SegmentFeed:
         return self._load()
 
     def _load(self) -> str:
-        self._loaded_at = time.monotonic()
+        self._loaded_at = self._waiting.now()
         data = self._resources.read_all(self._location, None, MAX_BYTES)
         return data.decode("utf-8", "replace")
 

@@ -20,6 +20,8 @@ from streammonitor_worker.synth.live import LiveStream
 
 SEGMENT_S = 0.4
 DEADLINE_S = 30.0
+PATIENCE_S = 0.1
+"""An answer that takes longer does not count: it is not known when it was true."""
 
 
 def recipe(*injections: str, duration_s: float = 2.4, **changed: object) -> Recipe:
@@ -62,7 +64,7 @@ def follow(live: LiveStream) -> list[tuple[float, int]]:
     while not live.wait(0.02):
         asked = time.time() - live.started_at
         found = newest(fetch(live.url))
-        if time.time() - live.started_at - asked < 0.1:  # else it is not known when it was true
+        if time.time() - live.started_at - asked < PATIENCE_S:
             seen.append((asked, found))
     return seen
 
@@ -106,7 +108,7 @@ def test_segments_appear_as_the_clock_goes() -> None:
     complete = [(at, number) for at, number in seen if number >= 0 and at < 2.4]
     assert max(number for _, number in complete) >= 4
     for at, number in complete:
-        assert (number + 1) * SEGMENT_S <= at + 0.01, "a segment before its end"
+        assert (number + 1) * SEGMENT_S <= at + PATIENCE_S + 0.01, "a segment before its end"
 
 
 def test_playlist_slides_and_old_segments_are_deleted() -> None:
@@ -128,7 +130,7 @@ def test_stalled_playlist_stays_and_then_catches_up() -> None:
         truth = live.wait_until_playable(DEADLINE_S)
         seen = follow(live)
 
-    stalled = {number for at, number in seen if 0.92 < at < 1.95}
+    stalled = {number for at, number in seen if 0.92 < at < 2.0 - PATIENCE_S}
     assert stalled == {1}, "segments 0 and 1 end at 0.8 s"
     assert max(number for _, number in seen) >= 4
     (defect,) = truth.defects
@@ -142,8 +144,8 @@ def test_server_refuses_connections_while_it_is_away() -> None:
         url, seen = live.url, follow(live)
         assert live.url == url
 
-    assert {number for at, number in seen if 0.8 < at < 1.65} == {-1}
-    assert all(number >= 0 for at, number in seen if at > 1.8)
+    assert {number for at, number in seen if 1.0 < at < 1.7 - PATIENCE_S} == {-1}
+    assert all(number >= 0 for at, number in seen if at > 2.0)
     assert max(number for _, number in seen) >= 4
 
 

@@ -12,7 +12,7 @@ BT.709), either amplitude and the wrong range: their nearest neighbours are 0.25
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,10 @@ _TOP, _BOTTOM = 0.08, 0.54
 """The zone that is the same in all of them: the bars of RP 219 end at 7/12 of the height."""
 _ROWS, _COLUMNS = 9, 192
 _GLANCE_ROWS = (0.1, 0.3, 0.5)
+_GLANCE_COLUMNS = 24
+_GLANCE_INSIDE = (0.25, 0.75)
+"""Share of the width that is within the seven bars of all standards: each is darker than the one
+to its left, in luma of either matrix."""
 _SAME = 12
 """Levels that a bar may differ from row to row: noise and ringing, but no picture."""
 _ALIKE_COLUMNS = 0.6
@@ -86,14 +90,24 @@ def bar_share(picture: Picture) -> float:
 
 
 def _may_be_bars(picture: Picture) -> bool:
-    """Glance at three rows: alike, and not of one shade."""
+    """Glance at three rows: all but one get darker step by step from left to right, and they are
+    alike. An ident box may hide one."""
     small = picture.small
-    one, two, three = (small[int(share * len(small))].astype(np.int16) for share in _GLANCE_ROWS)
+    rows = [small[int(share * len(small))] for share in _GLANCE_ROWS]
+    if sum(_gets_darker(row) for row in rows) < len(rows) - 1:
+        return False
+    one, two, three = (row.astype(np.int16) for row in rows)
     if np.mean(np.abs(one - two) <= _SAME) < _ALIKE_COLUMNS:
         return False
-    if np.mean(np.abs(two - three) <= _SAME) < _ALIKE_COLUMNS:
-        return False
-    return int(two.max()) - int(two.min()) > 4 * _SAME
+    return bool(np.mean(np.abs(two - three) <= _SAME) >= _ALIKE_COLUMNS)
+
+
+def _gets_darker(row: NDArray[np.uint8]) -> bool:
+    first, last = (int(share * len(row)) for share in _GLANCE_INSIDE)
+    levels = row[first : last : max(1, (last - first) // _GLANCE_COLUMNS)].tolist()
+    return levels[0] - levels[-1] > 2 * _SAME and all(
+        right <= left + _SAME for left, right in pairwise(levels)
+    )
 
 
 def _grid(picture: Picture, plane: Plane) -> NDArray[np.float32]:

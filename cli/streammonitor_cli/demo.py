@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streammonitor_worker.synth.live import LiveStream
 
     stop = threading.Event()
-    output = Output(sys.stdout, on_lost=stop.set)
+    output = Output(sys.stdout, stop)
     with LiveStream(_recipe(arguments.seed), segment_s=SEGMENT_S) as live:
         output.write_line(
             f"A live stream with {len(DEFECTS)} defects, on {live.url}: {STREAM_S:.0f} s\n"

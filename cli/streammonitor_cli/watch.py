@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streammonitor_api.errors import InputError
-from streammonitor_api.events import Event, Summary
+from streammonitor_api.events import Event
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.plan import Plan, parse_adjustment, resolve_plan
 from streammonitor_cli.arguments import address, duration, names, one_of
@@ -110,35 +110,33 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if not all(arguments.sources):
         raise InputError("watch: an empty SOURCE; name a file or a URL")
-    plan = _plan(arguments)
-    _prepare_folder(arguments.evidence)
+    stop = threading.Event()
+    with stopping(stop):  # from here on, as what follows takes a while to import
+        plan = _plan(arguments)
+        _prepare_folder(arguments.evidence)
+        return _run(arguments, plan, stop)
+
+
+def _run(arguments: argparse.Namespace, plan: Plan, stop: threading.Event) -> int:
     options = _options(arguments)
 
     from streammonitor_cli.output import Output
     from streammonitor_worker.host import Watch
 
-    stop = threading.Event()
-    output = Output(sys.stdout, on_lost=stop.set)
+    output = Output(sys.stdout, stop)
     sinks: list[Callable[[Event], None]] = []
     watch = Watch(arguments.sources, plan, options, sinks, on_failure=tell_error)
     with _telemetry(arguments.metrics, watch) as telemetry_sinks:
         sinks += telemetry_sinks
-        summaries = _watch(watch, sinks, choose_display(arguments.output, output, watch), stop)
+        display = choose_display(arguments.output, output, watch)
+        sinks.append(display.show)
+        with display.held():
+            summaries = watch.run(stop)
+        display.close(summaries, watch.statuses())
     output.check()
     if watch.failures:
         return BAD_INPUT
     return INCIDENTS if any(summary.incidents for summary in summaries) else NO_INCIDENT
-
-
-def _watch(
-    watch: Watch, sinks: list[Callable[[Event], None]], display: Display, stop: threading.Event
-) -> list[Summary]:
-    """Watch with the display open and signals handled; both are put back whatever happens."""
-    sinks.append(display.show)
-    with stopping(stop), display.held():
-        summaries = watch.run(stop)
-    display.close(summaries, watch.statuses())
-    return summaries
 
 
 def choose_display(kind: str, output: Output, watch: Watch) -> Display:

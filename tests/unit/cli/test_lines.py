@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def _in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def an_output() -> tuple[Output, io.StringIO]:
     text = io.StringIO()
-    return Output(text, on_lost=lambda: pytest.fail("nothing was lost")), text
+    return Output(text, threading.Event()), text
 
 
 def test_opened_incident_is_a_readable_line() -> None:
@@ -103,7 +104,7 @@ def test_json_lines_are_events_then_summaries() -> None:
 def test_name_that_is_no_text_is_still_valid_json(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     with path.open("w", encoding="ascii") as file:
-        output = Output(file, on_lost=lambda: pytest.fail("nothing was lost"))
+        output = Output(file, threading.Event())
 
         JsonLines(output).show(an_event("opened", an_incident(stream="odd\udcff.mp4")))
 
@@ -112,27 +113,67 @@ def test_name_that_is_no_text_is_still_valid_json(tmp_path: Path) -> None:
 
 
 def test_lost_reader_ends_the_watch_quietly() -> None:
-    lost: list[bool] = []
+    stop = threading.Event()
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as file:
-        output = Output(file, on_lost=lambda: lost.append(True))
+        output = Output(file, stop)
 
         output.write_line("first")
         output.write_line("second")
 
-    assert lost == [True]
+    assert stop.is_set()
     output.check()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there: no Linux")
 def test_full_disk_is_told_at_the_end() -> None:
-    lost: list[bool] = []
+    stop = threading.Event()
     with Path("/dev/full").open("w") as file:
-        output = Output(file, on_lost=lambda: lost.append(True))
+        output = Output(file, stop)
 
         output.write_line("first")
 
-    assert lost == [True]
+    assert stop.is_set()
     with pytest.raises(InputError, match="standard output: cannot be written, No space left"):
         output.check()
+
+
+def test_reader_that_takes_nothing_does_not_hold_up_the_end() -> None:
+    stop = threading.Event()
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as file:
+        output = Output(file, stop)
+        threading.Timer(0.2, stop.set).start()
+
+        while not stop.is_set():
+            output.write_line("x" * 60_000)
+        output.write_line("the end")
+
+    with os.fdopen(reader, "rb") as read:
+        first, *rest = read.read().splitlines()
+    assert first == b"x" * 60_000
+    assert b"the end" not in rest
+    with pytest.raises(InputError, match="standard output: cannot be written, nobody reads it"):
+        output.check()
+
+
+def test_slow_reader_gets_every_line_whole() -> None:
+    reader, writer = os.pipe()
+    lines = [f"{number} " + "y" * 3_000 for number in range(100)]
+    with os.fdopen(writer, "w") as file:
+        output = Output(file, threading.Event())
+        writing = threading.Thread(target=_write_all, args=(output, lines))
+        writing.start()
+
+        with os.fdopen(os.dup(reader), "r") as read:
+            got = [read.readline().rstrip() for _ in lines]
+        writing.join()
+
+    os.close(reader)
+    assert got == lines
+
+
+def _write_all(output: Output, lines: list[str]) -> None:
+    for line in lines:
+        output.write_line(line)

@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +24,14 @@ from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.plan import Plan
 from streammonitor_worker.pipeline import Pipeline
 from streammonitor_worker.pipeline.evidence import EvidenceKeeper
-from streammonitor_worker.source import Source, SourceOptions, expand, redact
+from streammonitor_worker.source import (
+    Rendition,
+    Source,
+    SourceOptions,
+    Waiting,
+    expand,
+    redact,
+)
 from streammonitor_worker.status import StreamStatus
 
 logger = logging.getLogger(__name__)
@@ -68,6 +76,8 @@ class Watch:
         self._on_failure = on_failure
         self._opening = threading.Lock()
         self._emitting = threading.Lock()
+        self._waiting = Waiting()
+        """For finding renditions."""
         self._streams: list[list[Pipeline]] = [[] for _ in self._urls]
         self._threads: list[threading.Thread] = []
         self._failures: dict[str, str] = {}
@@ -83,8 +93,7 @@ class Watch:
 
     def run(self, stop: threading.Event) -> list[Summary]:
         """Watch until all streams have ended, the duration has passed or `stop` is set."""
-        for position, url in enumerate(self._urls):
-            self._start(url, partial(self._open, position, url))
+        self._begin()
         began = time.monotonic()
         while any(thread.is_alive() for thread in self._threads):
             if stop.wait(TICK_S):
@@ -99,25 +108,45 @@ class Watch:
     def _pipelines(self) -> list[Pipeline]:
         return [pipeline for group in self._streams for pipeline in list(group)]
 
+    def _begin(self) -> None:
+        """Start a thread for each source. Where each is one stream they are named here, in their
+        order, not in the one in which they are reached."""
+        if self._options.source.renditions != "all":
+            for position, url in enumerate(self._urls):
+                self._add(position, [Rendition(url)])
+            for pipeline in self._pipelines():
+                self._start(pipeline.stream, partial(self._watch, pipeline))
+            return
+        for position, url in enumerate(self._urls):
+            self._start(redact(url), partial(self._watch_renditions, position, url))
+
     def _start(self, name: str, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, name=redact(name), daemon=True)
+        thread = threading.Thread(target=work, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _open(self, position: int, url: str) -> None:
-        """Find the renditions to watch; watch the first here and each other on its own thread."""
+    def _watch_renditions(self, position: int, url: str) -> None:
+        """Find the renditions; watch the first here and each other on its own thread."""
         try:
-            specs = expand(url, self._options.source)
-            sources = [Source(spec, self._options.source) for spec in specs]
+            renditions = expand(url, self._options.source, self._waiting)
         except StreamMonitorError as error:
-            self._fail(url, str(error))
+            self._fail(redact(url), str(error))
             return
-        with self._opening:
-            pipelines = [self._pipeline(source) for source in sources]
-            self._streams[position].extend(pipelines)
+        pipelines = self._add(position, renditions)
         for pipeline in pipelines[1:]:
             self._start(pipeline.stream, partial(self._watch, pipeline))
         self._watch(pipelines[0])
+
+    def _add(self, position: int, renditions: Iterable[Rendition]) -> list[Pipeline]:
+        """Make a pipeline for each; stopped already, where the watch is."""
+        added: list[Pipeline] = []
+        with self._opening:
+            for rendition in renditions:
+                added.append(self._pipeline(Source(rendition, self._options.source)))
+                self._streams[position].append(added[-1])
+                if self._waiting.stopped:
+                    added[-1].source.stop()
+        return added
 
     def _pipeline(self, source: Source) -> Pipeline:
         folder, duration_s = self._options.evidence_folder, self._options.duration_s
@@ -143,8 +172,8 @@ class Watch:
         except StreamMonitorError as error:
             self._fail(pipeline.stream, str(error))
         except Exception as error:  # the end of a thread: no other stream may be disturbed
-            logger.exception("%s: the watching failed", pipeline.stream)
-            message = f"{pipeline.stream}: internal error: {error!r}; please report it"
+            logger.debug("%s: the watching failed", pipeline.stream, exc_info=True)
+            message = f"{pipeline.stream}: internal error: {_describe(error)}; please report it"
             self._fail(pipeline.stream, message)
             pipeline.finish(message)
 
@@ -165,14 +194,22 @@ class Watch:
         return all(p.ended or p.source.live is not False for p in self._pipelines())
 
     def _finish(self) -> None:
-        pipelines = self._pipelines()
+        self._waiting.stop()
+        with self._opening:  # what is added from now on is stopped there
+            pipelines = self._pipelines()
         for pipeline in pipelines:
             pipeline.source.stop()
         deadline = time.monotonic() + STOP_S
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
-        for pipeline in pipelines:
+        for pipeline in self._pipelines():
             pipeline.finish()
+
+
+def _describe(error: Exception) -> str:
+    """A bug in one line: what was raised, and where."""
+    (*_, raised_at) = traceback.extract_tb(error.__traceback__)
+    return f"{error!r} in {Path(raised_at.filename).name}:{raised_at.lineno}"
 
 
 def _summary(status: StreamStatus) -> Summary:

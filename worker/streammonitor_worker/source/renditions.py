@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from streammonitor_worker.source.connect import Connector
@@ -40,10 +41,15 @@ def expand(url: str, options: SourceOptions, waiting: Waiting) -> list[Rendition
     if options.renditions != "all":
         return [Rendition(url)]
     address = parse(url, local_files=options.local_files)
+    attempt = Waiting()
+    attempt.deadline = time.monotonic() + options.open_timeout_s
+    waiting.on_stop(attempt.stop)
     try:
-        transport = Connector(address, redact(url), Wanted(), options, waiting).connect()
+        transport = Connector(address, redact(url), Wanted(), options, attempt).connect()
     except LostError:
         return [Rendition(url)]
+    finally:
+        waiting.forget(attempt.stop)
     try:
         variants = transport.variants if isinstance(transport, HlsTransport) else ()
     finally:

@@ -165,4 +165,4 @@ def _times(onset_s: float, recovery_s: float | None) -> str:
 
 
 def _line(detector: str, injected: str, found: str, off: str = "") -> str:
-    return f"{detector:<24}{injected:<24}{found:<24}{off:>10}".rstrip()
+    return f"{detector:<23}{injected:<23}{found:<23}{off:>10}".rstrip()

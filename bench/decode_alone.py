@@ -16,10 +16,9 @@ import av
 
 def decode(path: str) -> None:
     with av.open(path) as container:
-        for stream in container.streams:
-            if stream.codec_context is not None:
-                stream.codec_context.thread_count = 1
-                stream.thread_type = "NONE"
+        for stream in (*container.streams.video, *container.streams.audio):
+            stream.codec_context.thread_count = 1
+            stream.codec_context.thread_type = "NONE"
         for packet in container.demux():
             for _ in packet.decode():
                 pass

@@ -9,10 +9,10 @@ from streammonitor_worker.media import Picture
 
 
 def a_picture(width: int, height: int, depth: int = 8, previous: Picture | None = None) -> Picture:
-    kind = np.uint8 if depth == 8 else np.uint16
-    rows = np.random.default_rng(0).integers(0, 1 << depth, (height, width + 64), dtype=kind)
+    rows = np.random.default_rng(0).integers(0, 1 << depth, (height, width + 64))
+    samples = rows.astype(np.uint8) if depth == 8 else rows.astype(np.uint16)
     return Picture(
-        rows[:, :width],
+        samples[:, :width],
         None,
         track="video:0",
         time=0.0,

@@ -57,6 +57,5 @@ class FormatChange(Detector[Format]):
 def _differs(name: str, before: Format, now: Format) -> bool:
     old, new = getattr(before, name), getattr(now, name)
     if name == "fps":
-        known = old > 0 and new > 0
-        return known and abs(old - new) > _FPS_TOLERANCE * max(old, new)
+        return min(old, new) > 0 and bool(abs(old - new) > _FPS_TOLERANCE * max(old, new))
     return bool(old != new)

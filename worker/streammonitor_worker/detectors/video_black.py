@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.media import Picture
-from streammonitor_worker.media.uniform import BLACK_LEVEL, BLACK_SHARE, black_share
+from streammonitor_worker.media.uniform import BLACK_LEVEL, BLACK_SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class VideoBlack(Detector[Picture]):
 
     def observe(self, picture: Picture) -> Iterator[Measure]:
         """Share of black pixels (0-1); present at or above `share`."""
-        value = black_share(picture, self.settings.level, self.settings.share)
+        value = picture.black_share(self.settings.level, self.settings.share)
         evidence = None
         if present := value >= self.settings.share:
             evidence = {"black_share": round(value, 4), "mean_luma": round(picture.mean, 1)}

@@ -58,7 +58,7 @@ from streammonitor_worker.media import Picture
 from streammonitor_worker.media.bars import BAR_SHARE
 from streammonitor_worker.media.still import Spot, Still, contrast
 from streammonitor_worker.media.stretch import QUIET_PEAK, QUIET_STEP, Pace, Seen, Stretch
-from streammonitor_worker.media.tiles import difference, rms, tile_means
+from streammonitor_worker.media.tiles import mean_difference, rms, tile_means
 from streammonitor_worker.media.uniform import FLAT_SPREAD
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ class VideoFreeze(Detector[Picture]):
             self._spot = None
             yield from self._begin(picture, Seen(picture.time, picture.end, 255.0))
             return
-        apart = difference(self._probe, before)
-        seen = Seen(picture.time, picture.end, float(apart.sum(dtype="u4")) / apart.size)
+        seen = Seen(picture.time, picture.end, mean_difference(self._probe, before))
         if (
             self._moves_on(picture, seen, small)
             or self._shows_another(picture, seen)

@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streammonitor_worker.media.tiles import difference
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streammonitor_worker.media.picture import Picture, Plane
+
+    U8 = NDArray[np.uint8]
 
 BAR_SHARE = 0.6
 """Share of the width that bars cover at least: 0.66 for EBU bars of 4:3 in a picture of 16:9."""
@@ -92,22 +96,24 @@ def bar_share(picture: Picture) -> float:
 def _may_be_bars(picture: Picture) -> bool:
     """Glance at three rows: all but one get darker step by step from left to right, and they are
     alike. An ident box may hide one."""
-    small = picture.small
-    rows = [small[int(share * len(small))] for share in _GLANCE_ROWS]
-    if sum(_gets_darker(row) for row in rows) < len(rows) - 1:
+    probe = picture.probe
+    one, two, three = (probe[int(share * len(probe))] for share in _GLANCE_ROWS)
+    darker = _gets_darker(one) + _gets_darker(two)
+    if not darker or darker + _gets_darker(three) < 2:
         return False
-    one, two, three = (row.astype(np.int16) for row in rows)
-    if np.mean(np.abs(one - two) <= _SAME) < _ALIKE_COLUMNS:
-        return False
-    return bool(np.mean(np.abs(two - three) <= _SAME) >= _ALIKE_COLUMNS)
+    return _alike(one, two) and _alike(two, three)
 
 
-def _gets_darker(row: NDArray[np.uint8]) -> bool:
+def _gets_darker(row: U8) -> bool:
     first, last = (int(share * len(row)) for share in _GLANCE_INSIDE)
     levels = row[first : last : max(1, (last - first) // _GLANCE_COLUMNS)].tolist()
     return levels[0] - levels[-1] > 2 * _SAME and all(
         right <= left + _SAME for left, right in pairwise(levels)
     )
+
+
+def _alike(one: U8, other: U8) -> bool:
+    return np.count_nonzero(difference(one, other) <= _SAME) >= _ALIKE_COLUMNS * len(one)
 
 
 def _grid(picture: Picture, plane: Plane) -> NDArray[np.float32]:

@@ -73,6 +73,7 @@ class Picture:
         self.key = key
         self.corrupt = corrupt
         self.frame = frame
+        self._black_shares: dict[tuple[float, float], float] = {}
         self.previous_small: U8 | None = None
         """`small` of the picture before it; None at the start and after a change of size."""
         if previous is not None and previous.luma.shape == luma.shape:
@@ -150,10 +151,17 @@ class Picture:
         """A sixteenth of `small`: enough to see that most of the picture moves, in 5 µs."""
         return np.ascontiguousarray(self.small[::_PROBE_STEP, ::_PROBE_STEP])
 
-    @cached_property
+    def black_share(self, level: float, share: float) -> float:
+        """Share of the pixels that are black, 0-1, exact close to `share`: see `uniform`."""
+        known = self._black_shares.get((level, share))
+        if known is None:
+            known = self._black_shares[level, share] = black_share(self, level, share)
+        return known
+
+    @property
     def is_black(self) -> bool:
         """Whether the picture is black, by the defaults of `video-black`."""
-        return black_share(self, BLACK_LEVEL, BLACK_SHARE) >= BLACK_SHARE
+        return self.black_share(BLACK_LEVEL, BLACK_SHARE) >= BLACK_SHARE
 
     @cached_property
     def spread(self) -> float:

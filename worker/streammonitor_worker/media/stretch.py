@@ -24,8 +24,8 @@ tile, except where a key picture comes."""
 _HELD_S = 0.3
 """How long it may take until it is known whether a picture moves."""
 _GRAIN_S, _GRAIN_STEP, _GRAIN_SPREAD = 1.5, 0.06, 2.1
-_RUN_PICTURES, _RUN_STEP, _RUN_TIMES = 6, 0.3, 2.5
-"""Grain that comes back: so many changes in a row, so much above those of the freeze."""
+_RUN_PICTURES, _RUN_STEP, _RUN_TIMES, _RUN_SPREAD = 6, 0.3, 2.5, 3.0
+"""Grain that comes back: so many changes in a row, so much above those of the freeze, and alike."""
 
 
 class Pace:
@@ -108,8 +108,10 @@ class Stretch:
             if low >= _GRAIN_STEP and high <= _GRAIN_SPREAD * low:
                 return low
         if self.told and run >= _RUN_PICTURES and len(steps) > 3 * run:
-            low = min(steps[-run:])
-            if low >= max(_RUN_STEP, _RUN_TIMES * median(steps[:-run])):
+            recent = sorted(steps[-run:])
+            low, high = recent[0], recent[-2]  # one of them may be a key picture
+            usual = median(steps[:-run])
+            if low >= max(_RUN_STEP, _RUN_TIMES * usual) and high <= _RUN_SPREAD * low:
                 return low
         return None
 

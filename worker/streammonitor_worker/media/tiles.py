@@ -57,6 +57,12 @@ def difference(one: U8, other: U8) -> U8:
     return apart
 
 
+def mean_difference(one: U8, other: U8) -> float:
+    """Mean absolute difference of their samples, levels; up to 16 million of them."""
+    apart = difference(one, other)
+    return int(np.add.reduce(apart, axis=None, dtype=np.uint32)) / apart.size
+
+
 def rms(values: F32) -> float:
     """Root of the mean square; 0 for none."""
     flat = values.ravel()

@@ -6,6 +6,7 @@ as the host does. Nothing waits: ten minutes of trouble take milliseconds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -35,6 +36,8 @@ class Script:
     live: bool = True
     duration_s: float | None = None
     progress: float | None = None
+    away_at: float = math.inf
+    """When it counts as away, unless something has come before."""
     reconnects: int = 0
     waited_s: float = 0.0
     now: float = 0.0
@@ -42,6 +45,11 @@ class Script:
     fidelity: list[Fidelity] = field(default_factory=list)
     cpu_s: dict[str, float] = field(default_factory=dict)
     pipeline: Pipeline | None = None
+
+    @property
+    def away(self) -> str:
+        begun = any(at <= self.now for at, item in self.items_at if isinstance(item, Packet))
+        return "no answer" if self.now >= self.away_at and not begun else ""
 
     def set_fidelity(self, fidelity: Fidelity) -> None:
         self.fidelity.append(fidelity)
@@ -161,6 +169,31 @@ def test_source_that_is_never_there_is_told_after_the_alarm_duration() -> None:
 
     assert told(events)[0] == ("opened", "stream-unavailable", "stream")
     assert events[0].incident.onset.media_s == 0.0
+
+
+def test_source_that_says_nothing_is_told_since_the_beginning() -> None:
+    script = Script([(8.0, Connection(STREAM_TRACK, 0.0, False, "no answer"))])
+    script.away_at = 4.0
+    events = play(script, until=9)
+
+    assert told(events)[0] == ("opened", "stream-unavailable", "stream")
+    assert events[0].incident.value == pytest.approx(4.0, abs=2 * TICK_S)
+    assert events[-1].incident.onset.wall == events[0].incident.onset.wall
+    assert seconds(events[0].time) - seconds(events[0].incident.onset.wall) == pytest.approx(
+        4.0, abs=2 * TICK_S
+    )
+
+
+def test_source_that_answers_late_is_told_and_recovers() -> None:
+    script = Script(packets(0, 20, at=8))
+    script.away_at = 4.0
+    events = play(script, until=28)
+
+    assert told(events) == [
+        ("opened", "stream-unavailable", "stream"),
+        ("closed", "stream-unavailable", "stream"),
+    ]
+    assert duration_of(events[-1]) == pytest.approx(8.0, abs=2 * TICK_S)
 
 
 def test_short_reconnection_is_no_incident() -> None:

@@ -126,7 +126,9 @@ class Pipeline:
             if self.ended:
                 return
             now = self._now()
-            if self._down is not None:
+            if self._down is None and self.source.away:
+                self._go_down(self.source.away)
+            elif self._down is not None:
                 self._observe(Connection(STREAM_TRACK, now, False, self._down.reason))
             elif self._state == "watching" and self.source.live:
                 self._observe(Connection(STREAM_TRACK, now, True))
@@ -190,9 +192,14 @@ class Pipeline:
             self._up = item
             return
         self._up = None
-        self._down = item
+        self._go_down(item.reason)
+
+    def _go_down(self, reason: str) -> None:
+        """The source is away: from the very beginning, if it never was there."""
+        since = 0.0 if self._state == "opening" else self._now()
         self._state = "reconnecting"
-        self._observe(Connection(STREAM_TRACK, self._now(), False, item.reason))
+        self._down = Connection(STREAM_TRACK, since, False, reason)
+        self._observe(self._down)
 
     def _packet(self, packet: Packet) -> None:
         now = self._now()

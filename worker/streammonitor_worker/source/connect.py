@@ -20,7 +20,7 @@ from streammonitor_worker.source.remote import PROTOCOLS, RemoteTransport
 from streammonitor_worker.source.tcp import TcpReader
 from streammonitor_worker.source.transport import OnePart, Transport
 from streammonitor_worker.source.ts import SNIFF_SIZE, TsReader, is_transport_stream
-from streammonitor_worker.source.url import HTTP_SCHEMES, Address
+from streammonitor_worker.source.url import HTTP_SCHEMES, Address, refused
 from streammonitor_worker.source.waiting import Waiting
 
 PATIENCE_S = 30.0
@@ -99,9 +99,12 @@ class Connector:
         reader.close()
         if failure:
             raise LostError(self._where, failure)
-        if len(text) > MAX_BYTES:
-            raise LostError(self._where, f"the playlist is larger than {MAX_BYTES} bytes")
         folder = location.parent if isinstance(location, Path) else None
+        if len(text) > MAX_BYTES:
+            problem = f"the playlist is larger than {MAX_BYTES} bytes"
+            if folder is None:
+                raise LostError(self._where, problem)
+            raise refused(self._where, f"{problem}; check the playlist")
         client = HttpClient(self._waiting, None if folder else self._address)
         resources = Resources(client, self._waiting, folder)
         return HlsTransport(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streammonitor_api.errors import InputError
 from streammonitor_worker.source.reader import Reader
+from streammonitor_worker.source.url import redact
 from streammonitor_worker.source.waiting import Waiting
 
 
@@ -50,13 +51,14 @@ class FileReader(Reader):
 
 
 def _open_regular(path: Path) -> io.FileIO:
+    shown = redact(str(path))
     try:
         # Without O_NONBLOCK, opening a FIFO would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot be opened ({reason}); check the path") from error
+        raise InputError(f"{shown}: cannot be opened ({reason}); check the path") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise InputError(f"{path}: this is not a regular file; name a media file")
+        raise InputError(f"{shown}: this is not a regular file; name a media file")
     return io.FileIO(descriptor, "rb")

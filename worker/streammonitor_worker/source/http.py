@@ -26,7 +26,13 @@ HEAD_S = 15.0
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SAFE = "%/:=&~+!$,;'@()*[]"
 """Characters of a path that are sent as they are: all but those that would end it."""
+_SAFE_QUERY = f'{_SAFE}?{{}}|^`\\"'
+"""The same of a query, whose bytes a signature may cover."""
+_LATE = "nothing that can be watched came in time"
 _USER_AGENT = "streammonitor"
+_LARGEST = 1 << 60
+"""Bytes of the largest file that is believed: more than a disk array holds, less than what the
+media library can count."""
 
 
 class HttpConnection(http.client.HTTPConnection):
@@ -96,8 +102,9 @@ class HttpResponse:
 
     @property
     def length(self) -> int | None:
-        """Bytes of the body; None where it is not known beforehand."""
-        return self._response.length
+        """Bytes of the body; None where it is not known beforehand, or absurd."""
+        length = self._response.length
+        return None if length is None or length > _LARGEST else length
 
     def read(self, size: int) -> bytes:
         """Some bytes, at most `size`, as soon as there are any; none at the end.
@@ -113,9 +120,10 @@ class HttpResponse:
             raise LostError(redact(self.url), _broken(error)) from error
         if not data:
             missing = self._response.length
-            if missing:
+            if missing or self._client.overdue:
                 self.close()
-                raise LostError(redact(self.url), f"the connection closed {missing} bytes early")
+                early = f"the connection closed {missing} bytes early"
+                raise LostError(redact(self.url), _LATE if self._client.overdue else early)
             self._ended = True
             self._client.give_back(self._key, self._connection)
         return data
@@ -150,14 +158,14 @@ class HttpClient:
             headers["Range"] = f"bytes={first}-{'' if last is None else last}"
         asked = url
         for _ in range(MAX_REDIRECTS + 1):
+            if self.overdue:
+                raise LostError(redact(asked), _LATE)
             response = self._ask(url, headers)
-            if response.status not in _REDIRECTS or not response.header("Location"):
+            location = response.header("Location")
+            if response.status not in _REDIRECTS or not location:
                 break
-            target = urljoin(url, response.header("Location"))
             response.close()
-            if urlsplit(target).scheme not in HTTP_SCHEMES:
-                raise refused(asked, f"it redirects to {redact(target)!r}, which is not opened")
-            url = target
+            url = _redirected(asked, url, location)
         else:
             raise LostError(redact(asked), f"it redirects more than {MAX_REDIRECTS} times")
         if response.status not in (200, 206):
@@ -170,6 +178,11 @@ class HttpClient:
                 status=response.status,
             )
         return response
+
+    @property
+    def overdue(self) -> bool:
+        """Whether what is asked for should be here by now."""
+        return self._waiting.overdue
 
     def give_back(self, key: Key, connection: HttpConnection) -> None:
         """Keep a connection whose answer has been read to the end."""
@@ -188,7 +201,9 @@ class HttpClient:
         parts = address.parts
         secure = address.scheme == "https"
         key = (address.scheme, address.host, parts.port or (443 if secure else 80))
-        target = quote(parts.path or "/", safe=_SAFE) + (f"?{parts.query}" if parts.query else "")
+        target = quote(parts.path or "/", safe=_SAFE)
+        if parts.query:
+            target += f"?{quote(parts.query, safe=_SAFE_QUERY)}"
         sent = {
             "User-Agent": _USER_AGENT,
             "Accept": "*/*",
@@ -244,6 +259,18 @@ class HttpClient:
             return False
         port = origin.parts.port or (443 if origin.scheme == "https" else 80)
         return key == (origin.scheme, origin.host, port)
+
+
+def _redirected(asked: str, url: str, location: str) -> str:
+    """Where a redirect leads. Raises SourceError, permanent, where it may not lead there."""
+    try:
+        target = urljoin(url, location)
+        allowed = urlsplit(target).scheme in HTTP_SCHEMES
+    except ValueError:  # no address
+        target, allowed = location, False
+    if not allowed:
+        raise refused(asked, f"it redirects to {redact(target)!r}, which is not opened")
+    return target
 
 
 @cache

@@ -62,12 +62,14 @@ class HttpFile(Reader):
                     data = self._read(size)
             except SourceError as error:
                 self._forget()
+                self._waiting.trouble = problem_of(error)
                 patience = time.monotonic() - began < self._patience_s
                 if not patience or not self._can_retry(error) or self._waiting.overdue:
                     self.failure = problem_of(error)
                     return b""
                 self._waiting.sleep(backoff.next_s())
                 continue
+            self._waiting.trouble = ""
             self._position += len(data)
             self._furthest = max(self._furthest, self._position)
             return data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from streammonitor_worker.source.connect import Connector
@@ -42,7 +41,7 @@ def expand(url: str, options: SourceOptions, waiting: Waiting) -> list[Rendition
         return [Rendition(url)]
     address = parse(url, local_files=options.local_files)
     attempt = Waiting()
-    attempt.deadline = time.monotonic() + options.open_timeout_s
+    attempt.expect_by(attempt.now() + options.open_timeout_s)
     waiting.on_stop(attempt.stop)
     try:
         transport = Connector(address, redact(url), Wanted(), options, attempt).connect()
@@ -50,6 +49,7 @@ def expand(url: str, options: SourceOptions, waiting: Waiting) -> list[Rendition
         return [Rendition(url)]
     finally:
         waiting.forget(attempt.stop)
+        attempt.expect_no_more()
     try:
         variants = transport.variants if isinstance(transport, HlsTransport) else ()
     finally:

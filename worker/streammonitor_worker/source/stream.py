@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -23,6 +24,13 @@ from streammonitor_worker.source.timeline import Timeline
 from streammonitor_worker.source.transport import Join, Part, Transport
 from streammonitor_worker.source.url import parse, redact
 from streammonitor_worker.source.waiting import Waiting
+
+ANSWER_S = 4.0
+"""The other side counts as away when it has not answered for so long: more than the 3 s after
+which a connection's first packet, twice lost, is sent again (RFC 6298: after 1 s, then 2 s)."""
+MEDIA_S = 10.0
+"""The same when it answers, but nothing comes that can be watched: the alarm duration of operators
+(AWS MediaLive); the media library looks at 5 s of a stream to know what is in it."""
 
 
 class Source:
@@ -60,6 +68,11 @@ class Source:
         self._spent = {"demux": 0.0, "decode": 0.0}
         self._attempted_at: float | None = None
         """Monotonic time of the first attempt to open it."""
+        self._local = False
+        self._seen = False
+        """Whether any media has come."""
+        self._reason = ""
+        """Why it was last lost."""
         self._down_since: float | None = None
         self._begun = False
         self._paced_from: float | None = None
@@ -90,6 +103,19 @@ class Source:
             "decode": self._spent["decode"] + session.decode_s,
         }
 
+    @property
+    def away(self) -> str:
+        """Why nothing comes at the moment, where no `Connection` tells it because the reading
+        thread still waits or tries again; empty where all is well."""
+        if self._seen or self._local or self._attempted_at is None:
+            return self._waiting.trouble
+        took_s = time.monotonic() - self._attempted_at
+        if self._transport is None and took_s >= ANSWER_S:
+            return self._waiting.trouble or "it does not answer"
+        if took_s >= MEDIA_S:
+            return self._waiting.trouble or "nothing that can be watched comes"
+        return self._waiting.trouble
+
     def set_fidelity(self, fidelity: Fidelity) -> None:
         """Decode less from now on, or more from the next key picture on."""
         self._attention.fidelity = fidelity
@@ -117,11 +143,15 @@ class Source:
                 try:
                     part = self._next_part(connector)
                     if part is None:
+                        self._check_seen()
                         return
                     yield from self._play(part)
                 except SourceError as error:
                     if error.permanent and not (self.live and self._begun):
                         raise
+                    if self._local and not self._seen:
+                        problem = f"{self.name}: {problem_of(error)}; check the source"
+                        raise SourceError(problem, permanent=True) from error
                     yield from self._lost(problem_of(error))
                     if not self._try_again():
                         return
@@ -131,14 +161,15 @@ class Source:
     def _connector(self) -> Connector:
         rendition = self._rendition
         address = parse(rendition.url, local_files=self._options.local_files)
+        self._local = address.path is not None
         wanted = Wanted(self._options.renditions, rendition.position)
         return Connector(address, redact(rendition.url), wanted, self._options, self._waiting)
 
     def _next_part(self, connector: Connector) -> Part | None:
         now = time.monotonic()
-        self._waiting.deadline = now + self._options.open_timeout_s
         if self._attempted_at is None:
             self._attempted_at = now
+        self._waiting.expect_by(min(now + self._options.open_timeout_s, self._gives_up_at))
         if self._transport is None:
             self._transport = connector.connect()
         part = self._transport.next_part()
@@ -148,6 +179,19 @@ class Source:
         if part is None and self._transport.live and not self._transport.persistent:
             raise LostError(self.name, "the connection was closed")
         return part
+
+    @property
+    def _gives_up_at(self) -> float:
+        """Monotonic time at which it is tried no longer; infinite where there is no such time."""
+        since = self._down_since if self._begun else self._attempted_at
+        limit_s = self._options.give_up_after_s
+        return math.inf if limit_s is None or since is None else since + limit_s
+
+    def _check_seen(self) -> None:
+        """Raises SourceError, permanent, where it ended before anything came of it."""
+        if not (self._seen or self._waiting.stopped):
+            problem = self._reason or "it holds neither pictures nor sound"
+            raise SourceError(f"{self.name}: {problem}; check the source", permanent=True)
 
     def _play(self, part: Part | None) -> Iterator[Item]:
         """Items of a part, and of those that its tracks changing makes of it."""
@@ -171,6 +215,7 @@ class Source:
         try:
             for item in session.items():
                 if isinstance(item, Packet):
+                    self._seen = True
                     yield from self._found(item)
                     self._keep_pace(item)
                 if self._waiting.stopped:
@@ -205,9 +250,10 @@ class Source:
         else:
             timeline.begin(first_s, at_s=timeline.end, wrap_s=wrap_s, sparse=sparse)
         self._begun = True
-        self._waiting.deadline = None
+        self._waiting.expect_no_more()
 
     def _lost(self, reason: str) -> Iterator[Item]:
+        self._reason = reason
         if self._down_since is None and not self._waiting.stopped:
             now = time.monotonic()
             self._down_since = now if self._begun else self._attempted_at or now
@@ -226,12 +272,9 @@ class Source:
             return False  # a file whose server stayed away longer than its reader's patience
         if self._transport is not None and not self._transport.persistent:
             self._drop_transport()
-        limit_s, now = self._options.give_up_after_s, time.monotonic()
-        away_s = 0.0 if self._down_since is None else now - self._down_since
-        if limit_s is not None and away_s >= limit_s:
-            return False
-        self._waiting.sleep(self._backoff.next_s())
-        return True
+        left_s = self._gives_up_at - time.monotonic()
+        self._waiting.sleep(min(self._backoff.next_s(), left_s))
+        return left_s > 0 and time.monotonic() < self._gives_up_at
 
     def _keep_pace(self, packet: Packet) -> None:
         if not self._options.realtime or self.live:

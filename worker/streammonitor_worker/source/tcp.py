@@ -20,7 +20,10 @@ class TcpReader(Reader):
             return b""
         try:
             with self._waiting.counted():
-                return self._connected.socket.recv(size)
+                data = self._connected.socket.recv(size)
+            if not data and self._waiting.overdue:
+                self.failure = "nothing that can be watched came in time"
+            return data
         except TimeoutError:
             self.failure = "nothing comes any more"
         except OSError as error:

@@ -17,6 +17,7 @@ HTTP_SCHEMES = ("http", "https")
 NETWORK_SCHEMES = (*HTTP_SCHEMES, "udp", "rtp", "tcp", "rtmp", "rtmps", "rtsp", "rtsps")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.,-]*):")
 """With commas, though RFC 3986 has none: `subfile,,start,0,end,9,,:` is a protocol to FFmpeg."""
+_HOST_AND_PORT = re.compile(r"(\[[^]]*\]|[^:\[\]]*)(:[0-9]*)?")
 _HIDDEN = "***"
 _SHOWN_LENGTH = 200
 """Characters of an address in a message: enough for any real one, too few to flood a terminal."""
@@ -73,9 +74,12 @@ def _parse_network(url: str, scheme: str) -> Address:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise refused(url, f"this is not an address ({error}); check it") from error
+        what = "this is not an address; check its host and port, write %2F for / in a password"
+        raise refused(url, what) from error  # whose words may hold part of a password
     if not parts.hostname and scheme not in ("udp", "rtp"):
         raise refused(url, "the address names no host; write for example http://host/path")
+    if any(character.isspace() for character in parts.hostname or ""):
+        raise refused(url, "the name of the host holds a space; check it")
     if any(ord(character) < 0x20 for character in url):
         raise refused(url, "the address holds control characters; remove them")
     if scheme in ("udp", "rtp", "tcp") and port is None:
@@ -99,19 +103,31 @@ def refused(url: str, what: str) -> SourceError:
 
 def redact(url: str) -> str:
     """Remove user, password and the values of query parameters, which often are tokens."""
-    shown = _redact(url) if scheme_of(url) in NETWORK_SCHEMES else url
+    foreign = "//" in url and scheme_of(url) not in ("", "file")
+    shown = _redact(url) if foreign or scheme_of(url) in NETWORK_SCHEMES else url
     shown = "".join(character if character.isprintable() else "?" for character in shown)
     return shown if len(shown) <= _SHOWN_LENGTH else f"{shown[: _SHOWN_LENGTH - 1]}…"
 
 
 def _redact(url: str) -> str:
-    head, _, _ = url.partition("#")
+    head, _, _ = _without_user(url).partition("#")
     head, question, query = head.partition("?")
     scheme, slashes, rest = head.partition("//")
     authority, slash, path = rest.partition("/")
-    authority = authority.rpartition("@")[2]
     shown_query = "&".join(_redact_parameter(parameter) for parameter in query.split("&"))
     return f"{scheme}{slashes}{authority}{slash}{path}{question}{shown_query if query else ''}"
+
+
+def _without_user(url: str) -> str:
+    """The address without user and password, also where these hold what should be written as
+    `%2F`: then the address is none, but what comes before the last `@` is a secret all the same."""
+    scheme, slashes, rest = url.partition("//")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in authority:
+        return f"{scheme}{slashes}{rest[authority.rindex('@') + 1 :]}"
+    if "@" in rest and not _HOST_AND_PORT.fullmatch(authority):
+        return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+    return url
 
 
 def _redact_parameter(parameter: str) -> str:

@@ -28,6 +28,9 @@ class Waiting:
         """Seconds waited so far."""
         self.deadline: float | None = None
         """Monotonic time at which waits for media end, while a source is being opened."""
+        self.trouble = ""
+        """Why nothing comes, while a read is tried again inside; empty otherwise."""
+        self._alarm: threading.Timer | None = None
 
     @property
     def stopped(self) -> bool:
@@ -45,6 +48,24 @@ class Waiting:
     def stop(self) -> None:
         """End all waits, now and to come. May be called from any thread, more than once."""
         self._stopped.set()
+        self.expect_no_more()
+        self._end_waits()
+
+    def expect_by(self, moment: float) -> None:
+        """Set `deadline`; when it comes, waits inside of others are ended, too."""
+        self.expect_no_more()
+        self.deadline = moment
+        self._alarm = threading.Timer(max(0.0, moment - self.now()), self._end_waits)
+        self._alarm.daemon = True
+        self._alarm.start()
+
+    def expect_no_more(self) -> None:
+        """Take `deadline` back."""
+        self.deadline = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _end_waits(self) -> None:
         with self._lock:
             to_call = list(self._to_call)
         for end_wait in to_call:
@@ -64,7 +85,9 @@ class Waiting:
                 self._to_call.remove(end_wait)
 
     def sleep(self, seconds: float) -> None:
-        """Wait for a time, counted as waited."""
+        """Wait for a time, or to the deadline, counted as waited."""
+        if self.deadline is not None:
+            seconds = min(seconds, self.deadline - self.now())
         with self.counted():
             self._stopped.wait(max(0.0, seconds))
 

@@ -66,6 +66,8 @@ def test_file_whose_name_looks_like_a_protocol_is_a_file(tmp_path: Path) -> None
         ("tcp://host", "names no port"),
         ("http://host:99999/", "not an address"),
         ("http://[::1/", "not an address"),
+        ("http://user:pa/ss@host/", "not an address"),
+        ("http://two words/", "holds a space"),
         ("http://host/a\r\nHost: other", "control characters"),
     ],
 )
@@ -85,6 +87,11 @@ def test_malformed_address_is_refused_for_good(url: str, wrong: str) -> None:
         ("http://host/live.ts#fragment", "http://host/live.ts"),
         ("rtmp://user:p@ss@host/app/key", "rtmp://host/app/key"),
         ("clip?.mp4", "clip?.mp4"),
+        ("http://user:pa/ss@host/live.m3u8", "http://host/live.m3u8"),
+        ("http://user:pa#ss@host/live.m3u8", "http://host/live.m3u8"),
+        ("http://host/a@2/live.m3u8", "http://host/a@2/live.m3u8"),
+        ("http://[::1]:80/a@2", "http://[::1]:80/a@2"),
+        ("srt://user:pass@host?passphrase=x", "srt://host?passphrase=***"),
     ],
 )
 def test_redacted_address_shows_no_secret(url: str, shown: str) -> None:
@@ -108,6 +115,13 @@ def test_redaction_never_lets_a_secret_through(scheme: str, user: str, word: str
     assert f"u-{user}" not in shown
     assert f"p-{word}" not in shown
     assert f"k-{key}" not in shown
+
+
+def test_malformed_address_does_not_show_the_password() -> None:
+    with pytest.raises(SourceError) as caught:
+        parse("http://user:sec/ret@host/", local_files=True)
+
+    assert "sec" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

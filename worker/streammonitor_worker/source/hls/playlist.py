@@ -15,6 +15,9 @@ MAX_BYTES = 4 << 20
 MAX_SEGMENTS = 50_000
 """Of a playlist: a day of 2 s segments, which is 43,200."""
 MAX_VARIANTS = 100
+LONGEST_TARGET_S = 60.0
+"""However long a playlist says its segments are, it is loaded again after so long, and a stall is
+noticed: ten times the segments that Apple's authoring specification asks for."""
 SIGNATURE = "#EXTM3U"
 
 
@@ -192,7 +195,7 @@ class _MediaParser:
             for number, segment in enumerate(self._segments)
         )
         longest = max((segment.duration_s for segment in segments), default=0.0)
-        target_s = self._target_s or longest or 1.0
+        target_s = min(self._target_s or longest or 1.0, LONGEST_TARGET_S)
         return MediaPlaylist(segments, self._sequence, target_s, self._ended)
 
     def _take(self, name: str, value: str) -> None:

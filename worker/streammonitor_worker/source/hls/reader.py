@@ -45,6 +45,8 @@ class SegmentReader(Reader):
         self._ready = b""
         self._must_end = False
         self._ended = False
+        self._missed = ""
+        """Why the last segment that was passed over could not be had."""
 
     def read(self, size: int) -> bytes:
         while not self._waiting.stopped:
@@ -72,6 +74,7 @@ class SegmentReader(Reader):
             segment = self._feed.peek()
             if segment is None or not self._follows(segment):
                 self._ended = True
+                self.failure = self._missed if self._current is None else ""
                 return b""
             return self._begin(segment)
         try:
@@ -121,6 +124,8 @@ class SegmentReader(Reader):
                     self._waiting.sleep(RETRY_S)
                 elif not error.status and self._feed.miss() < MISSES:
                     raise
+                else:
+                    self._missed = f"no segment can be had ({error.problem})"
         return None
 
     def _skip(self) -> None:

@@ -117,7 +117,7 @@ class Resources:
         try:
             reader = FileReader(path, self._waiting)
         except InputError as error:
-            raise LostError(str(path), "the file cannot be opened", status=404) from error
+            raise LostError(str(path), f"{path.name!r} cannot be opened", status=404) from error
         reader.seek(first)
         return Body(reader, left)
 

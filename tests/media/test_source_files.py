@@ -252,12 +252,13 @@ def test_sound_that_begins_later_than_the_picture_stays_later(tmp_path: Path) ->
     late = tmp_path / "late.mkv"
     with av.open(str(original)) as reader, av.open(str(late), "w") as writer:
         copies = {stream: writer.add_stream_from_template(stream) for stream in reader.streams}
+        half_a_second = reader.streams.audio[0].rate // 2
         for packet in reader.demux():
             if packet.dts is None or packet.pts is None:
                 continue
             if packet.stream.type == "audio":
-                packet.pts += packet.stream.rate // 2
-                packet.dts += packet.stream.rate // 2
+                packet.pts += half_a_second
+                packet.dts += half_a_second
             packet.stream = copies[packet.stream]
             writer.mux(packet)
 

@@ -43,10 +43,10 @@ class Limits:
     max_pixels: int
     timeout_s: float
 
-    def options(self, protocols: str) -> dict[str, str]:
+    def options(self, formats: str, protocols: str) -> dict[str, str]:
         """For the media library, with the protocols that it may use itself."""
         return {
-            "format_whitelist": FORMATS,
+            "format_whitelist": formats,
             "protocol_whitelist": protocols,
             "probesize": str(PROBE_BYTES),
             "analyzeduration": str(PROBE_US),
@@ -138,7 +138,7 @@ def open_container(reader: Reader, limits: Limits, named: dict[str, int]) -> Dem
             reader,
             "r",
             format=reader.container_format,
-            options=limits.options(protocols=""),
+            options=limits.options(FORMATS, protocols=""),
             buffer_size=_READ_SIZE,
             timeout=(limits.timeout_s, None),
             io_open=refusal,

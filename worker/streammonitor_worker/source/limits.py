@@ -28,10 +28,13 @@ PROBE_US = 5_000_000
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,flv,live_flv,avi,ogg,asf,mxf,nut,gxf,dv,"
     "ivf,obu,yuv4mpegpipe,h264,hevc,m4v,mpegvideo,mjpeg,vc1,cavsvideo,"
-    "wav,w64,aiff,au,caf,mp3,aac,ac3,eac3,flac,dts,loas,rm,swf,rtsp,rtp,sdp"
+    "wav,w64,aiff,au,caf,mp3,aac,ac3,eac3,flac,dts,loas,rm"
 )
-"""Demuxers that may open a source. Not among them: whatever reads a list of other addresses
-(hls, dash, concat, image2), captures devices or plays scripts."""
+"""Demuxers that may be given bytes. Not among them: whatever reads a list of other addresses
+(hls, dash, concat, image2, sdp), captures devices or plays scripts."""
+
+REMOTE_FORMATS = "flv,live_flv,rtsp"
+"""Demuxers for what the media library opens by address."""
 
 MIN_FPS, MAX_FPS = 1.0, 300.0
 """Nominal pictures per second outside of this are not believed."""

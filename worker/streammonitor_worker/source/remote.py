@@ -20,7 +20,7 @@ import av.error
 from streammonitor_api.errors import SourceError
 from streammonitor_worker.source.demux import Demuxer, Limits, reason_of
 from streammonitor_worker.source.dial import SILENCE_S
-from streammonitor_worker.source.limits import bound_media_library
+from streammonitor_worker.source.limits import REMOTE_FORMATS, bound_media_library
 from streammonitor_worker.source.lost import LostError
 from streammonitor_worker.source.reader import Nothing
 from streammonitor_worker.source.tracks import Track
@@ -154,7 +154,7 @@ class RemoteTransport:
         where, timeout_s = self._limits.where, self._limits.timeout_s
         microseconds = str(int(SILENCE_S * 1_000_000))
         options = {
-            **self._limits.options(PROTOCOLS[self._address.scheme]),
+            **self._limits.options(REMOTE_FORMATS, PROTOCOLS[self._address.scheme]),
             "rtsp_flags": "prefer_tcp",
             # Each knows its own name only; to RTMP "timeout" means to wait for a caller.
             "timeout" if self._address.scheme.startswith("rtsp") else "rw_timeout": microseconds,

@@ -79,7 +79,7 @@ _CHROMA, _OWNERS = _chroma_table()
 
 def bar_share(picture: Picture) -> float:
     """Share of the picture's width that the seven bars cover, 0 where they are not all there."""
-    if picture.chroma is None or not _may_be_bars(picture):
+    if not _may_be_bars(picture) or picture.chroma is None:
         return 0.0
     luma = _grid(picture, picture.luma)
     column_luma = np.median(luma, axis=0)
@@ -113,7 +113,7 @@ def _gets_darker(row: U8) -> bool:
 
 
 def _alike(one: U8, other: U8) -> bool:
-    return np.count_nonzero(difference(one, other) <= _SAME) >= _ALIKE_COLUMNS * len(one)
+    return bool(np.count_nonzero(difference(one, other) <= _SAME) >= _ALIKE_COLUMNS * len(one))
 
 
 def _grid(picture: Picture, plane: Plane) -> NDArray[np.float32]:

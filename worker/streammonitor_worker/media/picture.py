@@ -9,6 +9,7 @@ again at `luma`, in full.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     U8 = NDArray[np.uint8]
     Plane = NDArray[np.uint8] | NDArray[np.uint16]
+    Chroma = tuple[Plane, Plane] | None
 
 SMALL_WIDTH, SMALL_HEIGHT = 480, 270
 """`small` is thinned out to about this size: a sixteenth of the pixels of 1080p, which costs
@@ -40,7 +42,8 @@ class Picture:
     Parameters
     ----------
     luma: (height, width), uint8, or uint16 for more than 8 bits; a view, read-only.
-    chroma: the two colour planes, (height / 1 or 2, width / 1 or 2), same type; None for grey.
+    chroma: the two colour planes, (height / 1 or 2, width / 1 or 2), same type; None for grey. Or a
+        function that gives them, for who seldom is asked.
     time: media time in seconds. duration: seconds it is shown for, > 0.
     depth: bits of a sample. full_range: black is 0 and white the maximum, instead of 16 and 235.
     key: decoding could start here. corrupt: the decoder says that it concealed or missed parts.
@@ -51,7 +54,7 @@ class Picture:
     def __init__(
         self,
         luma: Plane,
-        chroma: tuple[Plane, Plane] | None,
+        chroma: Chroma | Callable[[], Chroma],
         *,
         track: str,
         time: float,
@@ -64,7 +67,7 @@ class Picture:
         frame: Any = None,
     ) -> None:
         self.luma = luma
-        self.chroma = chroma
+        self._chroma = chroma
         self.track = track
         self.time = time
         self.duration = duration
@@ -78,6 +81,11 @@ class Picture:
         """`small` of the picture before it; None at the start and after a change of size."""
         if previous is not None and previous.luma.shape == luma.shape:
             self.previous_small = previous.small
+
+    @cached_property
+    def chroma(self) -> Chroma:
+        """The two colour planes; None for grey."""
+        return self._chroma() if callable(self._chroma) else self._chroma
 
     @property
     def end(self) -> float:

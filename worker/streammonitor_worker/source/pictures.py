@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class Planes:
     """The samples of one frame."""
 
     luma: Plane
-    chroma: tuple[Plane, Plane] | None
+    chroma: Callable[[], tuple[Plane, Plane] | None]
+    """Gives the colour planes: most pictures are judged by their luma."""
     depth: int
     full_range: bool
     frame: Any
@@ -73,7 +75,7 @@ def planes_of(frame: Any) -> Planes:
     luma = _plane(frame.planes[0], layout, frame.width, frame.height)
     return Planes(
         luma,
-        _chroma(frame, layout),
+        partial(_chroma, frame, layout),
         layout.depth,
         layout.full_range or frame.color_range == _FULL_RANGE,
         frame,

@@ -46,6 +46,7 @@ class SoundAssembler:
     def __init__(self, track: str) -> None:
         self._track = track
         self._rate = 0
+        self._layout = ""
         self._channels: tuple[str, ...] = ()
         self._block = np.empty((0, 0), np.float32)
         self._filled = 0
@@ -61,9 +62,11 @@ class SoundAssembler:
 
     def add(self, frame: Any, time: float | None) -> Iterator[Sound]:
         """Take a frame; `time` is the media time of its first sample, None to go on counting."""
-        channels = tuple(channel.name for channel in frame.layout.channels)
-        if frame.sample_rate != self._rate or channels != self._channels:
+        layout = frame.layout.name
+        if frame.sample_rate != self._rate or layout != self._layout:
             yield from self.flush()
+            self._layout = layout
+            channels = tuple(channel.name for channel in frame.layout.channels)
             self._start(frame.sample_rate, channels, time)
         skipped = 0
         if time is not None and abs(time - self.end) > DRIFT_S:

@@ -6,7 +6,7 @@ Measure
     farther from neutral than that share of its own range.
 Reads
     `Picture.probe` while the picture is far from black; `Picture.small` when it is not;
-    `Picture.luma`, every pixel, when the share is close to the threshold.
+    `Picture.luma`, every pixel, when the picture is or may be black.
 Not a defect
     A dark scene, a logo or credits on black: pixels are counted, not averaged, so a few bright
     ones keep the picture from being black however low its mean is. A field of blue or of the

@@ -22,6 +22,9 @@ _SKIP = 256 << 10
 """Bytes that are read and dropped rather than asked for anew: half a round trip of 40 ms at
 100 Mb/s."""
 
+_HEAD_BYTES = 64 << 10
+"""Bytes at the beginning that are kept, because everybody who wants to know what it is reads them
+again."""
 _BEGINNINGS = 8
 """Times that a file is read again from its beginning, where a server does not give parts: one is
 needed to find the index, some more for tables elsewhere."""
@@ -44,7 +47,8 @@ class HttpFile(Reader):
         """Where the answer goes on."""
         self._position = 0
         """Where the next read is to begin."""
-        self._length = response.length or 0
+        self._head = bytearray()
+        self._length = _length_of(response)
         self._ranges = response.status == 206
         self._beginnings = _BEGINNINGS
         self._waiting = waiting
@@ -99,6 +103,8 @@ class HttpFile(Reader):
         return not gone
 
     def _read(self, size: int) -> bytes:
+        if self._position < len(self._head):
+            return bytes(self._head[self._position : self._position + size])
         response = self._response
         ahead = self._position - self._at
         if response is None or ahead < 0 or (ahead > _SKIP and self._ranges):
@@ -106,6 +112,8 @@ class HttpFile(Reader):
         while self._at < self._position:
             self._at += len(self._receive(response, min(self._position - self._at, _SKIP)))
         data = self._receive(response, size)
+        if self._at == len(self._head) < _HEAD_BYTES:
+            self._head += data
         self._at += len(data)
         return data
 
@@ -133,6 +141,14 @@ class HttpFile(Reader):
         if self._response is not None:
             self._response.close()
             self._response = None
+
+
+def _length_of(response: HttpResponse) -> int:
+    """Bytes of the whole file: RFC 9110, 14.4, where the answer is a part of it."""
+    total = response.header("Content-Range").rpartition("/")[2].strip()
+    if response.status == 206 and total.isascii() and total.isdigit() and len(total) < 19:
+        return int(total)
+    return response.length or 0
 
 
 class HttpLive(Reader):

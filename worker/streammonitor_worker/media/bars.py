@@ -12,7 +12,7 @@ BT.709), either amplitude and the wrong range: their nearest neighbours are 0.25
 
 from __future__ import annotations
 
-from itertools import groupby, pairwise
+from itertools import combinations, groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +37,9 @@ _GLANCE_COLUMNS = 24
 _GLANCE_INSIDE = (0.25, 0.75)
 """Share of the width that is within the seven bars of all standards: each is darker than the one
 to its left, in luma of either matrix."""
-_SAME = 12
+_RISES = 2
+"""Between so many of the columns a row may get lighter: noise of a bad analogue source."""
+_SAME = 16
 """Levels that a bar may differ from row to row: noise and ringing, but no picture."""
 _ALIKE_COLUMNS = 0.6
 _ALIKE_SAMPLES = 0.75
@@ -94,22 +96,20 @@ def bar_share(picture: Picture) -> float:
 
 
 def _may_be_bars(picture: Picture) -> bool:
-    """Glance at three rows: all but one get darker step by step from left to right, and they are
-    alike. An ident box may hide one."""
+    """Glance at three rows: two that get darker from left to right are alike. An ident box may
+    hide the third."""
     probe = picture.probe
-    one, two, three = (probe[int(share * len(probe))] for share in _GLANCE_ROWS)
-    darker = _gets_darker(one) + _gets_darker(two)
-    if not darker or darker + _gets_darker(three) < 2:
-        return False
-    return _alike(one, two) and _alike(two, three)
+    rows = (probe[int(share * len(probe))] for share in _GLANCE_ROWS)
+    darker = [row for row in rows if _gets_darker(row)]
+    return any(_alike(one, other) for one, other in combinations(darker, 2))
 
 
 def _gets_darker(row: U8) -> bool:
     first, last = (int(share * len(row)) for share in _GLANCE_INSIDE)
     levels = row[first : last : max(1, (last - first) // _GLANCE_COLUMNS)].tolist()
-    return levels[0] - levels[-1] > 2 * _SAME and all(
-        right <= left + _SAME for left, right in pairwise(levels)
-    )
+    if levels[0] - levels[-1] <= 2 * _SAME:
+        return False
+    return sum(right > left + _SAME for left, right in pairwise(levels)) <= _RISES
 
 
 def _alike(one: U8, other: U8) -> bool:

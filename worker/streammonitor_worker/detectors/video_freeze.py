@@ -139,7 +139,7 @@ class VideoFreeze(Detector[Picture]):
         interval, self._time = picture.time - self._time, picture.time
         small = picture.previous_small
         if before is None or small is None or before.shape != self._probe.shape:
-            self._spot = None
+            self._spot = self._tiles = None
             yield from self._begin(picture, Seen(picture.time, picture.end, 255.0))
             return
         seen = Seen(picture.time, picture.end, mean_difference(self._probe, before))

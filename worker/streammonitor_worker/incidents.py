@@ -157,7 +157,7 @@ class Tracker:
             if measure.end - self._defect.onset < self._alarm_after - _ROUNDING_S:
                 return told
             self.state = State.OPEN
-            self._next_update = max(FIRST_UPDATE_S, 2 * self._alarm_after)
+            self._next_update = max(FIRST_UPDATE_S, 2 * (measure.end - self._defect.onset))
             return (*told, Transition("opened", self._defect))
         if self.state is State.CLEARING:
             self.state = State.OPEN

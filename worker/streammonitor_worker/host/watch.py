@@ -100,6 +100,7 @@ class Watch:
                 break
             for pipeline in self._pipelines():
                 pipeline.tick()
+            self._watch_others()
             if self._enough(time.monotonic() - began):
                 break
         self._finish()
@@ -136,6 +137,14 @@ class Watch:
         for pipeline in pipelines[1:]:
             self._start(pipeline.stream, partial(self._watch, pipeline))
         self._watch(pipelines[0])
+
+    def _watch_others(self) -> None:
+        """Watch the renditions that a source turned out to have when it could be reached."""
+        for position, group in enumerate(self._streams):
+            for source in [pipeline.source for pipeline in group]:
+                others, source.others = source.others, []
+                for pipeline in self._add(position, others):
+                    self._start(pipeline.stream, partial(self._watch, pipeline))
 
     def _add(self, position: int, renditions: Iterable[Rendition]) -> list[Pipeline]:
         """Make a pipeline for each; stopped already, where the watch is."""

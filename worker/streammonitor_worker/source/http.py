@@ -46,6 +46,8 @@ class HttpConnection(http.client.HTTPConnection):
         self._waiting = waiting
         self._context = context
         self._connected: Connected | None = None
+        self.was_late = False
+        """Whether the head of an answer was cut off, which reads like its end."""
 
     def connect(self) -> None:
         self._connected = dial(self.host, self.port, self.where, self._waiting)
@@ -72,6 +74,7 @@ class HttpConnection(http.client.HTTPConnection):
         return timer
 
     def _shut_down(self) -> None:
+        self.was_late = True
         if self._connected is not None:
             self._connected.shut_down()
 
@@ -125,6 +128,7 @@ class HttpResponse:
                 early = f"the connection closed {missing} bytes early"
                 raise LostError(redact(self.url), _LATE if self._client.overdue else early)
             self._ended = True
+            self._response.close()  # which the connection wants before its next request
             self._client.give_back(self._key, self._connection)
         return data
 
@@ -233,7 +237,10 @@ class HttpClient:
         timer = connection.shut_down_if_late()
         try:
             connection.request("GET", target, headers=headers)
-            return HttpResponse(self, key, connection, url)
+            response = HttpResponse(self, key, connection, url)
+            if connection.was_late:
+                raise TimeoutError
+            return response
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.release()
             raise LostError(redact(url), _broken(error)) from error

@@ -8,8 +8,9 @@ from streammonitor_worker.source.connect import Connector
 from streammonitor_worker.source.hls.transport import HlsTransport, Wanted, label_of
 from streammonitor_worker.source.lost import LostError
 from streammonitor_worker.source.options import SourceOptions
-from streammonitor_worker.source.url import parse, redact
-from streammonitor_worker.source.waiting import Waiting
+from streammonitor_worker.source.transport import Transport
+from streammonitor_worker.source.url import HTTP_SCHEMES, parse, redact
+from streammonitor_worker.source.waiting import ANSWER_S, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Rendition:
 def expand(url: str, options: SourceOptions, waiting: Waiting) -> list[Rendition]:
     """The streams that an address stands for: one, or one a variant where all are wanted.
 
-    A source that cannot be reached right now, or until `waiting` is stopped, counts as one: it
-    will be told as unavailable.
+    A source that does not answer in time, or until `waiting` is stopped, counts as one: it will
+    be told as unavailable, and `Source.others` says what there is besides when it is back.
 
     Raises
     ------
@@ -40,8 +41,10 @@ def expand(url: str, options: SourceOptions, waiting: Waiting) -> list[Rendition
     if options.renditions != "all":
         return [Rendition(url)]
     address = parse(url, local_files=options.local_files)
+    if address.path is None and address.scheme not in HTTP_SCHEMES:
+        return [Rendition(url)]  # no playlist, and a sender may serve one connection only
     attempt = Waiting()
-    attempt.expect_by(attempt.now() + options.open_timeout_s)
+    attempt.expect_by(attempt.now() + ANSWER_S)
     waiting.on_stop(attempt.stop)
     try:
         transport = Connector(address, redact(url), Wanted(), options, attempt).connect()
@@ -51,9 +54,14 @@ def expand(url: str, options: SourceOptions, waiting: Waiting) -> list[Rendition
         waiting.forget(attempt.stop)
         attempt.expect_no_more()
     try:
-        variants = transport.variants if isinstance(transport, HlsTransport) else ()
+        return renditions_of(url, transport) or [Rendition(url)]
     finally:
         transport.close()
+
+
+def renditions_of(url: str, transport: Transport) -> list[Rendition]:
+    """The variants of the master playlist at an address; none where there is no such playlist."""
+    variants = transport.variants if isinstance(transport, HlsTransport) else ()
     return [
         Rendition(url, position, label_of(variant)) for position, variant in enumerate(variants)
-    ] or [Rendition(url)]
+    ]

@@ -15,22 +15,15 @@ from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.backoff import Backoff
 from streammonitor_worker.source.connect import Connector
 from streammonitor_worker.source.demux import Demuxer, Limits
-from streammonitor_worker.source.hls.transport import Wanted
+from streammonitor_worker.source.hls.transport import HlsTransport, Wanted
 from streammonitor_worker.source.lost import LostError, problem_of
 from streammonitor_worker.source.options import SourceOptions
-from streammonitor_worker.source.renditions import Rendition
+from streammonitor_worker.source.renditions import Rendition, renditions_of
 from streammonitor_worker.source.session import Session
 from streammonitor_worker.source.timeline import Timeline
 from streammonitor_worker.source.transport import Join, Part, Transport
 from streammonitor_worker.source.url import parse, redact
-from streammonitor_worker.source.waiting import Waiting
-
-ANSWER_S = 4.0
-"""The other side counts as away when it has not answered for so long: more than the 3 s after
-which a connection's first packet, twice lost, is sent again (RFC 6298: after 1 s, then 2 s)."""
-MEDIA_S = 10.0
-"""The same when it answers, but nothing comes that can be watched: the alarm duration of operators
-(AWS MediaLive); the media library looks at 5 s of a stream to know what is in it."""
+from streammonitor_worker.source.waiting import ANSWER_S, MEDIA_S, Waiting
 
 
 class Source:
@@ -56,6 +49,9 @@ class Source:
         self.cadence_s = 0.0
         """Interval at which media arrives: 0 for a continuous stream, a segment's for HLS."""
         self.reconnects = 0
+        self.others: list[Rendition] = []
+        """What is to be watched besides: all renditions are wanted, but which there are was only
+        found out when this one was opened."""
         self._options = options if options is not None else SourceOptions()
         self._rendition = rendition
         self._waiting = Waiting()
@@ -180,6 +176,14 @@ class Source:
             raise LostError(self.name, "the connection was closed")
         return part
 
+    def _other_renditions(self) -> list[Rendition]:
+        rendition, transport = self._rendition, self._transport
+        alone = self._options.renditions != "all" or rendition.position is not None
+        if alone or not isinstance(transport, HlsTransport):
+            return []
+        found = renditions_of(rendition.url, transport)
+        return [each for each in found if each.position != transport.position]
+
     @property
     def _gives_up_at(self) -> float:
         """Monotonic time at which it is tried no longer; infinite where there is no such time."""
@@ -215,7 +219,8 @@ class Source:
         try:
             for item in session.items():
                 if isinstance(item, Packet):
-                    self._seen = True
+                    if not self._seen:
+                        self._seen, self.others = True, self._other_renditions()
                     yield from self._found(item)
                     self._keep_pace(item)
                 if self._waiting.stopped:

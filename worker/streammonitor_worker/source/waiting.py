@@ -17,6 +17,14 @@ NOTABLE_S = 0.005
 """A shorter wait is no wait, only the time that a read takes: what was asked for was there."""
 
 
+ANSWER_S = 4.0
+"""The other side counts as away when it has not answered for so long: more than the 3 s after
+which a connection's first packet, twice lost, is sent again (RFC 6298: after 1 s, then 2 s)."""
+MEDIA_S = 10.0
+"""The same when it answers, but nothing comes that can be watched: the alarm duration of operators
+(AWS MediaLive); the media library looks at 5 s of a stream to know what is in it."""
+
+
 class Waiting:
     """Waits that can be ended from another thread."""
 

@@ -45,7 +45,7 @@ class SegmentReader(Reader):
         self._ready = b""
         self._must_end = False
         self._ended = False
-        self._missed = ""
+        self._missed = "there is no segment"
         """Why the last segment that was passed over could not be had."""
 
     def read(self, size: int) -> bytes:
@@ -54,6 +54,9 @@ class SegmentReader(Reader):
                 data, self._ready = self._ready[:size], self._ready[size:]
                 return data
             if self._ended:
+                break
+            if self._waiting.overdue:
+                self._ended, self.failure = True, "no segment came in time"
                 break
             try:
                 self._ready = self._more(size)
@@ -97,7 +100,7 @@ class SegmentReader(Reader):
     def _begin(self, segment: Segment) -> bytes:
         """Open a segment; its first bytes, after the header that it needs."""
         first = self._current is None
-        body = None if segment.missing else self._fetch(segment)
+        body = self._fetch(segment)
         if body is None:
             self._skip()
             return b""
@@ -110,6 +113,9 @@ class SegmentReader(Reader):
 
     def _fetch(self, segment: Segment) -> SegmentBody | None:
         """Open a segment; None where it is not there. Raises LostError where the server is not."""
+        if segment.missing:
+            self._missed = "no segment can be had (the playlist says that it is missing)"
+            return None
         key = segment.key
         place = Place(
             segment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streammonitor_api.errors import SourceError
@@ -33,10 +34,9 @@ class Wanted:
 class HlsTransport:
     """A rendition of an HLS stream, with the sound that belongs to it.
 
-    Raises SourceError, permanent, where the playlists can never be played.
+    Its own playlists are loaded when they are first needed. Raises SourceError, permanent, where
+    the playlists can never be played.
     """
-
-    persistent = True
 
     def __init__(
         self,
@@ -48,11 +48,32 @@ class HlsTransport:
         where: str,
     ) -> None:
         self._resources = resources
+        self._location = location
+        self._text = text
+        self._wanted = wanted
         self._waiting = waiting
+        self._where = where
         self._keys = Keys(resources)
-        self.variants: tuple[Variant, ...] = ()
+        self._opened: list[SegmentFeed] = []
+        try:
+            self._playlist = parse_playlist(text)
+        except PlaylistError as error:
+            raise SourceError(f"{where}: {error}; check the playlist", permanent=True) from error
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
         """Of the master playlist; none where there is no master playlist."""
-        self._feeds = self._open_feeds(location, text, wanted, where)
+        return self._playlist.variants if isinstance(self._playlist, MasterPlaylist) else ()
+
+    @property
+    def position(self) -> int:
+        """Which of the variants is watched."""
+        return choose(self.variants, self._wanted)
+
+    @property
+    def persistent(self) -> bool:
+        """Not before it has begun: its addresses may be others in the next master playlist."""
+        return bool(self._opened)
 
     @property
     def live(self) -> bool:
@@ -89,17 +110,17 @@ class HlsTransport:
         reader.begins_at_s = segments.begins_at_s
         return reader
 
-    def _open_feeds(
-        self, location: Location, text: str, wanted: Wanted, where: str
-    ) -> list[SegmentFeed]:
-        try:
-            playlist = parse_playlist(text)
-        except PlaylistError as error:
-            raise SourceError(f"{where}: {error}; check the playlist", permanent=True) from error
+    @property
+    def _feeds(self) -> list[SegmentFeed]:
+        if not self._opened:
+            self._opened = self._open_feeds()
+        return self._opened
+
+    def _open_feeds(self) -> list[SegmentFeed]:
+        playlist, where = self._playlist, self._where
         if not isinstance(playlist, MasterPlaylist):
-            return [SegmentFeed(self._resources, location, self._waiting, where, text)]
-        self.variants = playlist.variants
-        variant = choose(playlist, wanted)
+            return [SegmentFeed(self._resources, self._location, self._waiting, where, self._text)]
+        variant = playlist.variants[self.position]
         uris = [variant.uri]
         sound = _sound_of(playlist, variant)
         if sound:
@@ -107,7 +128,7 @@ class HlsTransport:
         return [
             SegmentFeed(
                 self._resources,
-                self._resources.locate(uri, location, where),
+                self._resources.locate(uri, self._location, where),
                 self._waiting,
                 where,
             )
@@ -115,12 +136,14 @@ class HlsTransport:
         ]
 
 
-def choose(playlist: MasterPlaylist, wanted: Wanted) -> Variant:
-    """The variant to watch. Those without a picture count only where there are no others."""
+def choose(variants: Sequence[Variant], wanted: Wanted) -> int:
+    """Position of the variant to watch. Those without a picture count only where there are no
+    others."""
     if wanted.position is not None:
-        return playlist.variants[min(wanted.position, len(playlist.variants) - 1)]
-    candidates = [variant for variant in playlist.variants if not variant.sound_only]
-    ranked = sorted(candidates or playlist.variants, key=_rank)
+        return min(wanted.position, len(variants) - 1)
+    positions = range(len(variants))
+    candidates = [position for position in positions if not variants[position].sound_only]
+    ranked = sorted(candidates or positions, key=lambda position: _rank(variants[position]))
     return ranked[0] if wanted.renditions == "lowest" else ranked[-1]
 
 

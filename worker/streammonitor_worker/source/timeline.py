@@ -70,6 +70,8 @@ class Timeline:
         self._turns_s = 0.0
         self._sparse = False
         self._last_raw: float | None = None
+        self._hole = (0.0, 0.0)
+        """Raw times between which all tracks pause: the last gap that was told and passed on."""
         self._jump_s = 0.0
         """Departure that the next packet is to tell."""
         self._tracks: dict[str, _Track] = {}
@@ -84,6 +86,7 @@ class Timeline:
         """
         self._wrap_s, self._sparse = wrap_s, sparse
         self._turns_s = self._jump_s = 0.0
+        self._hole = (0.0, 0.0)
         self._last_raw = first_s
         self._begun_at_s = at_s
         self._offset = at_s - first_s
@@ -156,11 +159,21 @@ class Timeline:
             state.offset = self._offset
             return 0.0
         tolerance = max(REORDER_S if loose else JITTER_S, 2 * state.step)
-        if abs(gap) <= tolerance or 0 < gap <= tolerance + self._progress_of_others(track, state):
+        if abs(gap) <= tolerance or 0 < gap <= tolerance + self._known_pause(track, state, gap):
             return 0.0
         if 0 < gap <= LONGEST_S and self._sparse and len(self._tracks) == 1:
             return 0.0
+        if state.end is not None and 0 < gap <= REANCHOR_S:
+            self._hole = (state.end, state.end + gap)
         return gap
+
+    def _known_pause(self, track: str, state: _Track, gap: float) -> float:
+        """How much of a gap is explained: the others moved on meanwhile, so that only this track
+        paused, or it is the one that was told on another track, whose packets came earlier."""
+        overlap = 0.0
+        if state.end is not None:
+            overlap = min(self._hole[1], state.end + gap) - max(self._hole[0], state.end)
+        return max(self._progress_of_others(track, state), overlap)
 
     def _progress_of_others(self, track: str, state: _Track) -> float:
         """How far the others moved since this track's last packet: then only this one paused."""

@@ -141,6 +141,20 @@ def test_track_that_begins_absurdly_early_begins_with_the_others() -> None:
     assert second.time == pytest.approx(AUDIO_S)
 
 
+def test_gap_is_told_once_though_packets_from_before_it_come_late() -> None:
+    stream = started()
+    stream.play(2.0)
+
+    stream.audio_s += 1.0
+    first = stream.audio()
+    late = stream.video()
+    stream.video_s += 1.0
+    second = stream.video()
+
+    assert first.jump_s == pytest.approx(1.0)
+    assert late.jump_s == second.jump_s == 0.0
+
+
 def test_tracks_stay_in_step_over_a_jump() -> None:
     stream = started()
     stream.play(2.0)

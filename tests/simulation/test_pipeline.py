@@ -216,6 +216,18 @@ def test_track_that_stops_while_the_other_goes_on_is_a_stall_of_that_track() -> 
     assert incident.recovery.media_s == pytest.approx(32.0, abs=2 * PACKET_S)
 
 
+def test_last_packet_of_a_stopped_track_that_comes_late_does_not_end_its_stall() -> None:
+    both = packets(0, 20) + packets(0, 40, track="audio:0")
+    late = [(39.9, item) for _, item in packets(20, 20.04)]
+    events = play(Script(sorted(both + late, key=lambda pair: pair[0])), until=40)
+
+    assert told(events) == [
+        ("opened", "stream-stall", "video:0"),
+        ("closed", "stream-stall", "video:0"),
+    ]
+    assert events[-1].incident.recovery is None
+
+
 def test_stream_that_cannot_be_decoded_in_time_lowers_its_fidelity() -> None:
     script = Script(packets(0, 60, speed=0.5), waits=False)
     play(script, until=120)
@@ -272,11 +284,25 @@ def test_event_of_an_instant_is_closed_when_time_has_passed_without_it() -> None
         * 2
     )
     assert [event.incident.onset.media_s for event in events[::2]] == pytest.approx([10.0, 20.0])
-    assert duration_of(events[1]) == pytest.approx(PACKET_S)
+    assert duration_of(events[1]) == pytest.approx(0.0)
 
 
 def test_events_of_an_instant_in_quick_succession_are_one_incident() -> None:
     events = play(Script(jumping(10.0, 10.4, 10.8)), until=60)
 
     assert [event.kind for event in events] == ["opened", "closed"]
-    assert duration_of(events[-1]) == pytest.approx(0.8 + PACKET_S)
+    assert duration_of(events[-1]) == pytest.approx(0.8)
+
+
+def test_event_of_an_instant_ends_with_it_whatever_packet_comes_next() -> None:
+    reordered = [
+        (when, replace(item, time=item.time + 0.16 if round(item.time, 2) == 10.04 else item.time))
+        for when, item in jumping(10.0)
+        if isinstance(item, Packet)
+    ]
+
+    events = play(Script(list(reordered)), until=60)
+
+    assert [event.kind for event in events] == ["opened", "closed"]
+    assert events[-1].incident.recovery is not None
+    assert events[-1].incident.recovery.media_s == pytest.approx(10.0)

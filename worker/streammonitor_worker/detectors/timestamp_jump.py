@@ -2,7 +2,8 @@
 
 Measure
     Seconds by which a packet's timestamp departs from where the packet before it ended; present
-    from `jump` in either direction.
+    from `jump` in either direction, from there to the packet: an instant, where media time goes
+    on over the jump, or the gap, where that is kept.
 Reads
     `Packet.jump_s`, of all tracks.
 Not a defect
@@ -46,14 +47,21 @@ class TimestampJump(Detector[Packet]):
     momentary = True
     settings_type = TimestampJumpSettings
 
+    def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__(settings)
+        self._ends: dict[str, float] = {}
+        """Where the packets of each track have ended so far."""
+
     @property
     def threshold(self) -> float:
         return float(self.settings.jump)
 
     def observe(self, packet: Packet) -> Iterable[Measure]:
-        """Size of the jump in seconds; present from `jump`."""
+        """Size of the jump in seconds; present from `jump`, until the packet that jumped."""
+        before = self._ends.get(packet.track, packet.time)
+        self._ends[packet.track] = max(before, packet.end)
         size = abs(packet.jump_s)
         if size < self.settings.jump:
             return ()
         evidence = {"jump_s": round(packet.jump_s, 3), "track": packet.track}
-        return (Measure(packet.time, packet.end, True, size, evidence=evidence),)
+        return (Measure(min(before, packet.time), packet.time, True, size, evidence=evidence),)

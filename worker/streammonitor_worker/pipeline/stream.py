@@ -205,13 +205,13 @@ class Pipeline:
         now = self._now()
         self._pace.arrived(packet.track, packet.time, packet.end, packet.jump_s, now)
         self._state = "watching"
-        self._watchers.pass_time(packet.time, packet.end)
+        self._watchers.pass_time(packet.end)
         if self._down is not None or self._up is not None:
             self._down = self._up = None
             self._observe(Connection(STREAM_TRACK, now, True))
         if STREAM_TRACK in self._idling:
             self._look_at(STREAM_TRACK, now, 0.0)
-        if packet.track in self._idling:
+        if packet.track in self._idling and self._pace.media_s - packet.end < TRACK_IDLE_S:
             self._look_at(packet.track, packet.time, 0.0)
         if packet.time - self._looked_at_tracks_s >= TRACK_IDLE_S:
             self._looked_at_tracks_s = packet.time

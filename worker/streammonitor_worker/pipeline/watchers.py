@@ -8,6 +8,7 @@ an `Incident` here, and nowhere else.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -98,11 +99,12 @@ class Watchers:
                     self._passing.append(watcher)
         return suspicious
 
-    def pass_time(self, start: float, end: float) -> None:
-        """Media time passes: for defects of an instant that is their absence."""
+    def pass_time(self, until: float) -> None:
+        """Media time passes: for defects of an instant that is their absence, from the end of
+        the last one on, because packets do not come in the order of their times."""
         if not self._passing:
             return
-        absence = Measure(start, end, False, 0.0)
+        absence = Measure(-math.inf, until, False, 0.0)
         for watcher in self._passing:
             changed = watcher.tracker.observe(absence)
             if changed:

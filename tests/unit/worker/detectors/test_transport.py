@@ -29,7 +29,7 @@ def present_at(detector: Detector[Any], items: Iterable[Item]) -> list[float]:
 def packets(count: int = 10, **changed: Any) -> list[Packet]:
     """Packets of 40 ms; those whose number is a key of `at` are changed."""
     return [
-        replace(PACKET, time=number * 0.04, **changed.get(f"at_{number}", {}))
+        replace(PACKET, **{"time": number * 0.04, **changed.get(f"at_{number}", {})})
         for number in range(count)
     ]
 
@@ -63,6 +63,25 @@ def test_jump_counts_in_both_directions(jump_s: float, present: bool) -> None:
     items = packets(at_4={"jump_s": jump_s})
 
     assert present_at(TimestampJump(), items) == ([pytest.approx(0.16)] if present else [])
+
+
+def test_jump_that_leaves_a_gap_lasts_as_long_as_the_gap() -> None:
+    detector = TimestampJump()
+    items = packets(5, at_4={"time": 5.0, "jump_s": 4.84})
+
+    measures = [m for packet in items for m in detector.observe(packet)]
+
+    ((start, end),) = [(m.start, m.end) for m in measures]
+    assert (start, end) == pytest.approx((0.16, 5.0))
+
+
+def test_jump_of_a_reordered_picture_is_not_before_it() -> None:
+    detector = TimestampJump()
+    shown_later_then_jumped = packets(2, at_0={"time": 0.12}, at_1={"jump_s": -7.0})
+
+    measures = [m for packet in shown_later_then_jumped for m in detector.observe(packet)]
+
+    assert [(m.start, m.end) for m in measures] == [(0.04, 0.04)]
 
 
 def test_refused_packet_is_a_decode_error() -> None:

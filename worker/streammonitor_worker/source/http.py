@@ -243,7 +243,7 @@ class HttpClient:
             return response
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.release()
-            raise LostError(redact(url), _broken(error)) from error
+            raise LostError(redact(url), _LATE if self.overdue else _broken(error)) from error
         except LostError:
             connection.release()
             raise

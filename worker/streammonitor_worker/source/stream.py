@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from functools import partial
 from streammonitor_api.errors import SourceError
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_worker.media import STREAM_TRACK, Connection, Format, Item, Packet
+from streammonitor_worker.source.absence import Absence
 from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.backoff import Backoff
 from streammonitor_worker.source.connect import Connector
@@ -56,31 +56,28 @@ class Source:
         self._rendition = rendition
         self._waiting = Waiting()
         self._attention = Attention(self._options.fidelity)
-        self._backoff = Backoff(chance)
+        self._absence = Absence(self._options.give_up_after_s, Backoff(chance))
         self._timeline = Timeline()
         self._formats: dict[str, Format] = {}
         self._transport: Transport | None = None
         self._session: Session | None = None
         self._spent = {"demux": 0.0, "decode": 0.0}
-        self._attempted_at: float | None = None
-        """Monotonic time of the first attempt to open it."""
         self._local = False
         self._seen = False
         """Whether any media has come."""
-        self._reason = ""
-        """Why it was last lost."""
-        self._down_since: float | None = None
         self._begun = False
+        self._progress: float | None = None
         self._paced_from: float | None = None
 
     @property
     def progress(self) -> float | None:
         """Share of a file that has been read, 0 to 1; None where that is not known."""
-        transport = self._transport
         if self.live or not self._begun:
             return None
-        if transport is not None and transport.progress is not None:
-            return transport.progress
+        transport = self._transport
+        by_bytes = self._progress if transport is None else transport.progress
+        if by_bytes is not None:
+            return by_bytes
         return min(1.0, self._timeline.end / self.duration_s) if self.duration_s else None
 
     @property
@@ -103,9 +100,9 @@ class Source:
     def away(self) -> str:
         """Why nothing comes at the moment, where no `Connection` tells it because the reading
         thread still waits or tries again; empty where all is well."""
-        if self._seen or self._local or self._attempted_at is None:
+        took_s = self._absence.attempted_s
+        if self._seen or self._local or took_s is None:
             return self._waiting.trouble
-        took_s = time.monotonic() - self._attempted_at
         if self._transport is None and took_s >= ANSWER_S:
             return self._waiting.trouble or "it does not answer"
         if took_s >= MEDIA_S:
@@ -148,7 +145,9 @@ class Source:
                     if self._local and not self._seen:
                         problem = f"{self.name}: {problem_of(error)}; check the source"
                         raise SourceError(problem, permanent=True) from error
-                    yield from self._lost(problem_of(error))
+                    if self._absence.begin(problem_of(error)) and not self._waiting.stopped:
+                        reason = self._absence.reason
+                        yield Connection(STREAM_TRACK, self._timeline.end, False, reason)
                     if not self._try_again():
                         return
         finally:
@@ -162,10 +161,9 @@ class Source:
         return Connector(address, redact(rendition.url), wanted, self._options, self._waiting)
 
     def _next_part(self, connector: Connector) -> Part | None:
-        now = time.monotonic()
-        if self._attempted_at is None:
-            self._attempted_at = now
-        self._waiting.expect_by(min(now + self._options.open_timeout_s, self._gives_up_at))
+        self._absence.attempt()
+        until = self._waiting.now() + self._options.open_timeout_s
+        self._waiting.expect_by(min(until, self._absence.gives_up_at))
         if self._transport is None:
             self._transport = connector.connect()
         part = self._transport.next_part()
@@ -184,17 +182,10 @@ class Source:
         found = renditions_of(rendition.url, transport)
         return [each for each in found if each.position != transport.position]
 
-    @property
-    def _gives_up_at(self) -> float:
-        """Monotonic time at which it is tried no longer; infinite where there is no such time."""
-        since = self._down_since if self._begun else self._attempted_at
-        limit_s = self._options.give_up_after_s
-        return math.inf if limit_s is None or since is None else since + limit_s
-
     def _check_seen(self) -> None:
         """Raises SourceError, permanent, where it ended before anything came of it."""
         if not (self._seen or self._waiting.stopped):
-            problem = self._reason or "it holds neither pictures nor sound"
+            problem = self._absence.reason or "it holds neither pictures nor sound"
             raise SourceError(f"{self.name}: {problem}; check the source", permanent=True)
 
     def _play(self, part: Part | None) -> Iterator[Item]:
@@ -219,9 +210,11 @@ class Source:
         try:
             for item in session.items():
                 if isinstance(item, Packet):
+                    if self._absence.end():
+                        self.reconnects += self._seen
+                        yield Connection(STREAM_TRACK, item.time, True)
                     if not self._seen:
                         self._seen, self.others = True, self._other_renditions()
-                    yield from self._found(item)
                     self._keep_pace(item)
                 if self._waiting.stopped:
                     return
@@ -250,26 +243,13 @@ class Source:
     def _anchor(self, join: Join, timeline: Timeline, first_s: float, demuxer: Demuxer) -> None:
         wrap_s, sparse = demuxer.wrap_s, demuxer.sparse
         if self._begun and join is Join.RESUMES:
-            away_s = 0.0 if self._down_since is None else time.monotonic() - self._down_since
-            timeline.resume(first_s, outage_s=away_s, wrap_s=wrap_s, sparse=sparse)
+            outage_s = self._absence.seconds
+            timeline.resume(first_s, outage_s=outage_s, wrap_s=wrap_s, sparse=sparse)
         else:
             timeline.begin(first_s, at_s=timeline.end, wrap_s=wrap_s, sparse=sparse)
         self._begun = True
+        self._absence.opened()
         self._waiting.expect_no_more()
-
-    def _lost(self, reason: str) -> Iterator[Item]:
-        self._reason = reason
-        if self._down_since is None and not self._waiting.stopped:
-            now = time.monotonic()
-            self._down_since = now if self._begun else self._attempted_at or now
-            yield Connection(STREAM_TRACK, self._timeline.end, False, reason)
-
-    def _found(self, packet: Packet) -> Iterator[Item]:
-        if self._down_since is not None:
-            self._down_since = None
-            self._backoff.reset()
-            self.reconnects += self._begun
-            yield Connection(STREAM_TRACK, packet.time, True)
 
     def _try_again(self) -> bool:
         """Wait for the next attempt; whether there is to be one."""
@@ -277,9 +257,10 @@ class Source:
             return False  # a file whose server stayed away longer than its reader's patience
         if self._transport is not None and not self._transport.persistent:
             self._drop_transport()
-        left_s = self._gives_up_at - time.monotonic()
-        self._waiting.sleep(min(self._backoff.next_s(), left_s))
-        return left_s > 0 and time.monotonic() < self._gives_up_at
+        wait_s = self._absence.wait_s()
+        if wait_s is not None:
+            self._waiting.sleep(wait_s)
+        return wait_s is not None and self._waiting.now() < self._absence.gives_up_at
 
     def _keep_pace(self, packet: Packet) -> None:
         if not self._options.realtime or self.live:
@@ -293,5 +274,6 @@ class Source:
 
     def _drop_transport(self) -> None:
         if self._transport is not None:
+            self._progress = self._transport.progress
             self._transport.close()
             self._transport = None

@@ -42,7 +42,10 @@ def texture(
     spectrum /= np.maximum(np.hypot(down, across), 1 / max(height, width))
     spectrum[0, 0] = 0
     rough = np.fft.irfft2(spectrum, s=(height, width))
-    return np.clip(126 + contrast * rough / rough.std(), 17, 234).astype(np.uint8)
+    luma: NDArray[np.uint8] = np.clip(126 + contrast * rough / rough.std(), 17, 234).astype(
+        np.uint8
+    )
+    return luma
 
 
 def coloured(luma: NDArray[np.uint8]) -> Planes:
@@ -55,7 +58,7 @@ def deepened(planes: Planes, depth: int) -> Planes:
     """The same in as many bits."""
     if depth == 8:
         return planes
-    luma, blue, red = (plane.astype(np.uint16) << (depth - 8) for plane in planes)
+    luma, blue, red = ((plane * np.uint16(1 << depth - 8)).astype(np.uint16) for plane in planes)
     return luma, blue, red
 
 
@@ -149,7 +152,7 @@ def encode(
                 stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             frame = av.VideoFrame(width, height, "yuv420p")
             for target, source in zip(frame.planes, planes, strict=True):
-                rows = np.frombuffer(target, np.uint8).reshape(target.height, target.line_size)
+                rows = np.frombuffer(memoryview(target), np.uint8).reshape(-1, target.line_size)
                 rows[:, : target.width] = source
             frame.pts, frame.time_base = index, 1 / Fraction(fps)
             container.mux(stream.encode(frame))

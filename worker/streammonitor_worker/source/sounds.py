@@ -120,7 +120,9 @@ def _views(frame: Any, channels: int) -> list[NDArray[Any]]:
     sample_type = _TYPES[form.name.rstrip("p")]
     count = frame.samples
     if form.is_planar:
-        return [np.frombuffer(plane, sample_type, count) for plane in frame.planes]
+        # The binding looks for the last plane beyond the end, where there are eight or more.
+        planes = frame.planes[:channels]
+        return [np.frombuffer(plane, sample_type, count) for plane in planes]
     packed = np.frombuffer(frame.planes[0], sample_type, count * channels)
     return [packed[channel::channels] for channel in range(channels)]
 

@@ -71,6 +71,31 @@ def test_injected_jump_of_the_clock_is_found(tmp_path: Path) -> None:
     assert jumped[0].time == pytest.approx(defect.onset_s, abs=0.1)
 
 
+@pytest.mark.parametrize("jump_s", [0.8, 5.0, 60.0])
+def test_media_time_goes_on_over_a_jump_forward_of_the_clock(jump_s: float, tmp_path: Path) -> None:
+    path = tmp_path / "clip.ts"
+    make(path, injections=(Injection("timestamp-jump", 1.48, options={"jump_s": jump_s}),))
+
+    watched = watch(path)
+
+    assert watched.jumps == [pytest.approx(jump_s, abs=0.05)]
+    shown = times(watched.pictures)
+    assert shown == pytest.approx([shown[0] + n / 25 for n in range(75)], abs=0.03)
+
+
+def test_media_time_leaves_room_for_what_was_lost(tmp_path: Path) -> None:
+    path = tmp_path / "clip.ts"
+    make(path, duration_s=5.0)
+    data = path.read_bytes()
+    third = len(data) // PACKET // 3 * PACKET
+    path.write_bytes(data[:third] + data[2 * third + 5 * PACKET :])
+
+    watched = watch(path)
+
+    assert len(watched.jumps) == 1
+    assert watched.pictures[-1].time == pytest.approx(4.98, abs=0.05)
+
+
 def test_lost_packets_are_counted_where_they_were_lost(tmp_path: Path) -> None:
     path = tmp_path / "clip.ts"
     make(path)

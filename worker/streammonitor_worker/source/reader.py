@@ -54,6 +54,11 @@ class Reader(ABC):
         """Transport packets lost up to the picture that begins at `position`, not yet told."""
         return 0
 
+    def whole_before(self, position: int | None) -> bool:
+        """Whether no bytes are known, or have to be feared, to be missing shortly before the
+        picture that begins at `position`."""
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """Let go of files and sockets. May be called more than once."""

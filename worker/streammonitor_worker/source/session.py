@@ -21,6 +21,9 @@ from streammonitor_worker.source.tracks import Track
 Anchor = Callable[[Timeline, float, Demuxer], None]
 """Says where the first sample (raw seconds) of a session belongs in media time."""
 
+DAMAGE_S = 1.0
+"""How long after a loss a gap is put down to it: tracks are interleaved within 1 s, and each tells
+of the loss when its own next packet comes."""
 LAG_S = 10.0
 """How far containers that are read together may end apart: a segment."""
 
@@ -47,6 +50,7 @@ class Session:
         self._anchor = anchor
         self._formats = formats
         self._live = live
+        self._damaged_until = -math.inf
         self._tracks = [track for demuxer in demuxers for track in demuxer.tracks]
         self._decoders: dict[str, Decoder] = {
             track.name: decoder_of(track, max_pixels, attention) for track in self._tracks
@@ -144,12 +148,17 @@ class Session:
         duration = (packet.duration or 0) * base
         if not 0 < duration <= LONGEST_S:
             duration = 0.0
+        whole = self._is_whole(demuxer, packet)
+        losses = demuxer.reader.continuity_errors(track.identifier, packet.pos)
+        if losses:
+            self._damaged_until = self._timeline.end + DAMAGE_S
         place = self._timeline.place(
             track.name,
             None if packet.pts is None else packet.pts * base + shift_s,
             None if packet.dts is None else packet.dts * base + shift_s,
             duration,
             key=packet.is_keyframe,
+            whole=whole and not losses,
         )
         yield Packet(
             track.name,
@@ -159,10 +168,15 @@ class Session:
             packet.is_keyframe,
             packet.is_corrupt,
             place.jump_s,
-            demuxer.reader.continuity_errors(track.identifier, packet.pos),
+            losses,
         )
         for item in self._decoders[track.name].decode(packet, place.time, duration):
             yield from self._told(item)
+
+    def _is_whole(self, demuxer: Demuxer, packet: Any) -> bool:
+        """Whether nothing was lost shortly before this packet, as far as can be known."""
+        intact = self._timeline.end > self._damaged_until
+        return intact and demuxer.reader.whole_before(packet.pos)
 
     def _told(self, item: Item) -> Iterator[Item]:
         """The item, unless it is a format that was told before."""

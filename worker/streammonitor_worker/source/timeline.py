@@ -11,11 +11,15 @@ go back and forth when pictures are reordered.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 REANCHOR_S = 10.0
 """A longer way forward is a new beginning, not a loss: FFmpeg's dts_delta_threshold. A shorter
-one is passed on as a gap."""
+one is passed on as a gap, unless nothing can have been lost."""
+CLOCK_JUMP_S = 0.7
+"""A way forward from which on it is the clock that has jumped, if nothing was lost: no packets
+have timestamps farther apart (ETSI TR 101 290, 2.5 PTS_error)."""
 JITTER_S = 0.2
 """Departures up to this are no jump: several pictures at 25/s, and more than containers round."""
 REORDER_S = 1.0
@@ -41,8 +45,8 @@ class _Track:
     """Media time is raw time plus this."""
     end: float | None = None
     """Raw decoding time at which the last packet ended."""
-    presented: float = float("-inf")
-    """Raw presentation time at which the latest picture or sound ended."""
+    presented: float = -math.inf
+    """Media time up to which there are pictures or sound."""
     step: float = 0.0
     """Duration of the last packet; its distance to the one before where it does not say."""
     last: float = 0.0
@@ -111,9 +115,20 @@ class Timeline:
         self._turns_s = raw - first_s
 
     def place(
-        self, track: str, pts: float | None, dts: float | None, duration: float, *, key: bool
+        self,
+        track: str,
+        pts: float | None,
+        dts: float | None,
+        duration: float,
+        *,
+        key: bool,
+        whole: bool = False,
     ) -> Place:
-        """Place the next packet of a track. `duration` is 0 where the container does not say."""
+        """Place the next packet of a track.
+
+        duration: 0 where the container does not say. whole: nothing was lost before it, which
+        makes a jump forward one of the clock: media time goes on as if there were none.
+        """
         state = self._tracks.get(track)
         if state is None:
             state = self._tracks[track] = _Track(self._offset)
@@ -126,18 +141,19 @@ class Timeline:
         else:
             loose = dts is None or state.loose
             jump_s = jump_s or self._judge(track, state, decoding - state.end, loose=loose)
-            if jump_s < 0 or jump_s > REANCHOR_S:
+            longest_gap_s = CLOCK_JUMP_S if whole else REANCHOR_S
+            if jump_s < 0 or jump_s > longest_gap_s:
                 self._anchor(state, decoding, presentation if key else None)
             if 0 < decoding - state.last <= REANCHOR_S:
                 state.step = decoding - state.last
         if 0 < duration <= LONGEST_S:
             state.step = duration
         state.last, state.end = decoding, decoding + state.step
-        state.presented = presentation + state.step
+        state.presented = max(state.presented, presentation + state.step + state.offset)
         state.loose = dts is None
         state.others = {name: other.last for name, other in self._tracks.items()}
         self._last_raw = decoding
-        self.end = max(self.end, state.presented + state.offset)
+        self.end = max(self.end, state.presented)
         return Place(presentation + state.offset, jump_s)
 
     def _decoding_time(self, state: _Track, stamp: float | None) -> float:
@@ -190,7 +206,7 @@ class Timeline:
         A key picture is what is presented next; of any other only the decoding goes on.
         """
         if presentation is not None:
-            state.offset += state.presented - presentation
+            state.offset = state.presented - presentation
         elif state.end is not None:
             state.offset += state.end - decoding
         self._offset = state.offset

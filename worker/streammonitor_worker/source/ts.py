@@ -90,6 +90,12 @@ class TsReader(Reader):
         self._losses = kept
         return told
 
+    def whole_before(self, position: int | None) -> bool:
+        """Not between segments: one of them may have been left out."""
+        if position is None or self._inner.segment:
+            return False
+        return all(loss.position > position for loss in self._losses)
+
     @property
     def progress(self) -> float | None:
         return self._inner.progress

@@ -27,18 +27,24 @@ class Stream:
         self.timeline = timeline
         self.wrap_s = wrap_s
         self.video_s = self.audio_s = at_s
+        self.whole = False
 
     def video(self, *, delay_s: float = 0.0, key: bool = True) -> Place:
         dts = self._stamp(self.video_s)
         place = self.timeline.place(
-            "video:0", self._stamp(self.video_s + delay_s), dts, VIDEO_S, key=key
+            "video:0",
+            self._stamp(self.video_s + delay_s),
+            dts,
+            VIDEO_S,
+            key=key,
+            whole=self.whole,
         )
         self.video_s += VIDEO_S
         return place
 
     def audio(self) -> Place:
         stamp = self._stamp(self.audio_s)
-        place = self.timeline.place("audio:0", stamp, stamp, AUDIO_S, key=True)
+        place = self.timeline.place("audio:0", stamp, stamp, AUDIO_S, key=True, whole=self.whole)
         self.audio_s += AUDIO_S
         return place
 
@@ -116,6 +122,44 @@ def test_media_time_goes_on_over_a_jump(seconds: float) -> None:
     assert jumps(after) == pytest.approx([seconds])
     assert after[0].time == pytest.approx(end, abs=AUDIO_S)
     assert stream.timeline.end == pytest.approx(4.0, abs=AUDIO_S)
+
+
+@pytest.mark.parametrize("seconds", [0.8, 2.0, 10.0])
+def test_media_time_goes_on_over_a_short_jump_if_nothing_was_lost(seconds: float) -> None:
+    stream = started()
+    stream.play(2.0)
+    end = stream.timeline.end
+
+    stream.jump(seconds)
+    stream.whole = True
+    after = stream.play(2.0)
+
+    assert jumps(after) == pytest.approx([seconds])
+    assert after[0].time == pytest.approx(end, abs=AUDIO_S)
+    assert stream.timeline.end == pytest.approx(4.0, abs=AUDIO_S)
+
+
+def test_jump_after_reordered_pictures_loses_none_of_them() -> None:
+    stream = started()
+    for delay in (0, 3, 0, 0, 0):  # shown as decoded but for the second, which comes last
+        stream.video(delay_s=delay * VIDEO_S - (delay == 0) * VIDEO_S)
+
+    stream.jump(-3.0)
+    after = stream.video()
+
+    assert after.time == pytest.approx(stream.timeline.end - VIDEO_S)
+    assert after.time == pytest.approx(5 * VIDEO_S)
+
+
+def test_short_pause_of_a_whole_stream_is_kept() -> None:
+    stream = started()
+    stream.play(2.0)
+
+    stream.jump(0.5)
+    stream.whole = True
+    stream.play(2.0)
+
+    assert stream.timeline.end == pytest.approx(4.5, abs=AUDIO_S)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0, 9.5])

@@ -11,6 +11,7 @@ import json
 import random
 import resource
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -117,11 +118,12 @@ def watch(path: Path) -> dict[str, object]:
 def main(folder: Path, count: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     clips = [path.read_bytes() for path in sorted(folder.iterdir())]
-    path = folder / "hostile"
-    for seed in range(count):
-        kind, content = make(seed, clips)
-        path.write_bytes(content)
-        _tell({"seed": seed, "kind": kind, **watch(path)})
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "hostile"
+        for seed in range(count):
+            kind, content = make(seed, clips)
+            path.write_bytes(content)
+            _tell({"seed": seed, "kind": kind, **watch(path)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     _tell({"peak_bytes": peak})
 

@@ -140,6 +140,8 @@ class Source:
                         return
                     yield from self._play(part)
                 except SourceError as error:
+                    if self._waiting.stopped:
+                        return  # what was cut off looks like anything
                     if error.permanent and not (self.live and self._begun):
                         raise
                     if self._local and not self._seen:
@@ -151,6 +153,7 @@ class Source:
                     if not self._try_again():
                         return
         finally:
+            self._waiting.expect_no_more()
             self._drop_transport()
 
     def _connector(self) -> Connector:

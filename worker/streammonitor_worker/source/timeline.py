@@ -132,6 +132,7 @@ class Timeline:
         state = self._tracks.get(track)
         if state is None:
             state = self._tracks[track] = _Track(self._offset)
+        pts, dts = self._credible(state, pts, dts)
         decoding = self._decoding_time(state, pts if dts is None else dts)
         presentation = decoding if pts is None else unwrapped(pts, decoding, self._wrap_s)
         jump_s, self._jump_s = self._jump_s, 0.0
@@ -155,6 +156,20 @@ class Timeline:
         self._last_raw = decoding
         self.end = max(self.end, state.presented)
         return Place(presentation + state.offset, jump_s)
+
+    def _credible(
+        self, state: _Track, pts: float | None, dts: float | None
+    ) -> tuple[float | None, float | None]:
+        """The timestamps without the one that is damaged, where they cannot both be right."""
+        if pts is None or dts is None:
+            return pts, dts
+        if abs(unwrapped(pts, dts, self._wrap_s) - dts) <= REANCHOR_S:
+            return pts, dts
+        near = state.end if state.end is not None else self._last_raw
+        if near is None:
+            return pts, None
+        off = [abs(unwrapped(stamp, near, self._wrap_s) - near) for stamp in (pts, dts)]
+        return (pts, None) if off[0] <= off[1] else (None, dts)
 
     def _decoding_time(self, state: _Track, stamp: float | None) -> float:
         near = state.end if state.end is not None else self._last_raw

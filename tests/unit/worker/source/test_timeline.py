@@ -298,6 +298,19 @@ def test_duration_of_a_damaged_packet_is_not_believed() -> None:
     assert timeline.end < 1.0
 
 
+@pytest.mark.parametrize(("pts", "dts"), [(0.16, 23_860.0), (7000.0, 0.12)])
+def test_damaged_timestamp_is_ignored_where_the_other_is_right(pts: float, dts: float) -> None:
+    timeline = Timeline()
+    timeline.begin(0.0, at_s=0.0, wrap_s=WRAP_S)
+    for number in range(3):
+        timeline.place("video:0", number * 0.04, number * 0.04, VIDEO_S, key=True)
+
+    place = timeline.place("video:0", pts, dts, VIDEO_S, key=False)
+
+    assert place.jump_s == 0.0
+    assert place.time == pytest.approx(0.14, abs=0.021)
+
+
 def test_part_that_resumes_by_its_timestamps_keeps_them() -> None:
     stream = started(100.0)
     stream.play(4.0)

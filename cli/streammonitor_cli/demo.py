@@ -109,7 +109,7 @@ def _watch(url: str, output: Output, stop: threading.Event) -> list[Incident]:
     watch = Watch([url], resolve_plan(), WatchOptions(), sinks, on_failure=tell_error)
     display = choose_display("table", output, watch)
     sinks.append(display.show)
-    with stopping(stop), display.held():
+    with stopping(stop), output.held(), display.held():
         summaries = watch.run(stop)
     display.close(summaries, watch.statuses())
     return closed

@@ -6,14 +6,23 @@ could handle that itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from streammonitor_api.errors import StreamMonitorError, suggestion
 from streammonitor_cli import demo, detectors, generate, watch
 from streammonitor_cli.arguments import Parser, UsageError
-from streammonitor_cli.process import BAD_INPUT, INTERRUPTED, log_told, tell_error, version
+from streammonitor_cli.process import (
+    BAD_INPUT,
+    INTERRUPTED,
+    log_told,
+    open_streams,
+    tell_error,
+    version,
+)
 
 _EXTRA_PACKAGES = ("av", "numpy", "urllib3", "m3u8", "cryptography", "rich", "opentelemetry")
 """What comes with the extra `worker`; missing, it is told rather than traced."""
@@ -88,5 +97,19 @@ def _check_command(first: str, commands: list[str]) -> None:
     raise UsageError(f'no command "{first}"; {suggestion(first, commands)}')
 
 
+def run_process() -> NoReturn:
+    """Be the command as a process: run it and end.
+
+    Without the interpreter's own way of ending: a thread that blocks in a resolver or a media
+    library may be left behind, and taking the interpreter apart around it can crash.
+    """
+    open_streams()
+    code = main()
+    with contextlib.suppress(OSError):  # the reader has gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_process()

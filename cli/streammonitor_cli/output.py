@@ -14,6 +14,7 @@ import os
 import select
 import threading
 import time
+from collections.abc import Iterator
 from typing import TextIO
 
 from streammonitor_api.errors import InputError
@@ -22,6 +23,8 @@ PATIENCE_S = 0.3
 """How long a reader that takes nothing is waited for once the watch is to end, a line: the end is
 promised within 2 s, 1 s of which belongs to the streams and 0.5 s to telemetry."""
 _SLICE_S = 0.1
+_LOOK_S = 1.0
+"""How often it is looked whether all is over, while nothing happens to the reader."""
 _PIECE = select.PIPE_BUF
 """Bytes that a pipe with room takes without blocking: POSIX, `write` to a pipe."""
 
@@ -57,6 +60,18 @@ class Output:
                 self._discard_rest()
                 self._stop.set()
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """While this lasts, notice that the reader has gone also when there is nothing to write."""
+        ended = threading.Event()
+        if self._descriptor is not None:
+            arguments = (self._descriptor, ended)
+            threading.Thread(target=self._await_loss, args=arguments, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
     def check(self) -> None:
         """Raise InputError if lines were lost for another reason than a reader that had enough."""
         if self._error is not None and not isinstance(self._error, BrokenPipeError):
@@ -74,6 +89,14 @@ class Output:
             self._await_room(self._descriptor)
             with contextlib.suppress(BlockingIOError):  # no room for this piece after all
                 data = data[os.write(self._descriptor, data[:_PIECE]) :]
+
+    def _await_loss(self, descriptor: int, ended: threading.Event) -> None:
+        poll = select.poll()
+        poll.register(descriptor, 0)  # that nobody reads is told anyway
+        while not ended.is_set():
+            if poll.poll(_LOOK_S * 1000):
+                self._stop.set()
+                return
 
     def _await_room(self, descriptor: int) -> None:
         """Wait for the reader. Raises TimeoutError where it takes nothing and all is to end."""

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 NO_INCIDENT = 0
 INCIDENTS = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
+
+
+def open_streams() -> None:
+    """Give standard output and error somewhere to go where the process was started without: what
+    would be opened next would take their place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 def tell_error(message: str) -> None:

@@ -130,7 +130,7 @@ def _run(arguments: argparse.Namespace, plan: Plan, stop: threading.Event) -> in
         sinks += telemetry_sinks
         display = choose_display(arguments.output, output, watch)
         sinks.append(display.show)
-        with display.held():
+        with output.held(), display.held():
             summaries = watch.run(stop)
         display.close(summaries, watch.statuses())
     output.check()

@@ -126,6 +126,17 @@ def test_lost_reader_ends_the_watch_quietly() -> None:
     output.check()
 
 
+def test_reader_that_leaves_while_nothing_is_written_ends_the_watch() -> None:
+    stop = threading.Event()
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as file, Output(file, stop).held():
+        assert not stop.is_set()
+
+        os.close(reader)
+
+        assert stop.wait(10)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there: no Linux")
 def test_full_disk_is_told_at_the_end() -> None:
     stop = threading.Event()

@@ -110,6 +110,16 @@ def test_complete_stream_is_played_to_its_end(ts: Cut, server: ScriptedServer) -
     assert source.cadence_s == 1.0
 
 
+def test_one_connection_is_used_for_all_segments(ts: Cut, server: ScriptedServer) -> None:
+    ts.route(server)
+    server.routes["index.m3u8"] = playlist(ts.names).encode()
+
+    watch(server.url("index.m3u8"))
+
+    assert server.requests == ["index.m3u8", *ts.names]
+    assert server.connections <= 2  # one for the playlist, one for the segments
+
+
 def test_local_stream_is_played_to_its_end(ts: Cut, tmp_path: Path) -> None:
     for name, data in zip(ts.names, ts.segments, strict=True):
         (tmp_path / name).write_bytes(data)

@@ -143,6 +143,21 @@ def test_other_containers_hold_the_same(
     assert watched.failures == []
 
 
+def test_transport_stream_of_longer_packets_is_watched(tmp_path: Path) -> None:
+    """As on Blu-ray discs: 4 bytes of time before each of 188."""
+    path = tmp_path / "clip.m2ts"
+    make(tmp_path / "clip.ts")
+    data = (tmp_path / "clip.ts").read_bytes()
+    packets = [data[at : at + 188] for at in range(0, len(data), 188)]
+    path.write_bytes(b"".join(bytes(4) + packet for packet in packets))
+
+    watched = watch(path)
+
+    assert len(watched.pictures) == 60
+    assert watched.jumps == []
+    assert watched.losses == 0
+
+
 @pytest.mark.parametrize(
     ("fields", "depth", "full_range"),
     [

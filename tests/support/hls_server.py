@@ -80,6 +80,11 @@ class ScriptedServer:
         self._server: _Server | None = None
         self._port = 0
 
+    @property
+    def connections(self) -> int:
+        """How many there have been since it began to serve."""
+        return 0 if self._server is None else len(self._server.connections)
+
     def url(self, path: str = "", user: str = "") -> str:
         return f"http://{user}127.0.0.1:{self._port}/{path}"
 

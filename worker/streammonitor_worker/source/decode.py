@@ -16,6 +16,7 @@ import av.error
 
 from streammonitor_worker.media import Failure, Format, Picture, Sound
 from streammonitor_worker.source.attention import Attention
+from streammonitor_worker.source.awaited import SILENT_CODECS, AwaitedPictures
 from streammonitor_worker.source.demux import reason_of
 from streammonitor_worker.source.pictures import planes_of
 from streammonitor_worker.source.sounds import SoundAssembler
@@ -31,6 +32,8 @@ Decoded = Picture | Sound | Format | Failure
 
 _NOMINAL_S = 1 / 25
 """Duration of a picture where neither container nor decoder knows one."""
+_CONCEALED = "parts of the sound are missing or concealed"
+_DROPPED = "no picture came of the packet"
 _KEY_WAIT = 300
 """Packets for which the first key picture is waited for: 10 s at 30/s, the longest groups of
 pictures of broadcast. Then the stream is one that refreshes bit by bit, without key pictures."""
@@ -106,6 +109,7 @@ class VideoDecoder(Decoder):
         self._small: NDArray[np.uint8] | None = None
         self._size = (0, 0)
         self._format: Format | None = None
+        self._awaited = AwaitedPictures() if track.codec in SILENT_CODECS else None
 
     def decode(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
         key, attentive = packet.is_keyframe, self._attention.wants_all(at)
@@ -126,8 +130,25 @@ class VideoDecoder(Decoder):
     def _empty(self) -> Iterator[Decoded]:
         yield from self.finish()
         self._context.flush_buffers()
+        if self._awaited is not None:
+            self._awaited.forget()
+
+    def _outcome(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
+        # Only here the packet has its place in media time.
+        if self._awaited is not None and packet is not None and packet.pts is not None:
+            self._awaited.send(packet.pts)
+        yield from super()._outcome(packet, at, duration)
+
+    def _missing(self, frame: Any) -> Iterator[Failure]:
+        if self._awaited is None or frame.pts is None:
+            return
+        for stamp in self._awaited.show(frame.pts):
+            start = self._time(stamp)
+            if start is not None:
+                yield Failure(self.track.name, start, self._duration(frame), _DROPPED)
 
     def _present(self, frame: Any) -> Iterator[Decoded]:
+        yield from self._missing(frame)
         began = time.thread_time()
         start = self._start(frame)
         planes = planes_of(frame)
@@ -212,6 +233,10 @@ class AudioDecoder(Decoder):
         began = time.thread_time()
         blocks = list(self._assembler.add(frame, start))
         self.cpu_s += time.thread_time() - began
+        if frame.is_corrupt:
+            lasts = frame.samples / frame.sample_rate
+            begins = start if start is not None else self._assembler.end - lasts
+            yield Failure(self.track.name, begins, lasts, _CONCEALED)
         yield from blocks
 
 

@@ -25,7 +25,8 @@ MPEG-4 codes that are in none of their tables."""
 
 @dataclass(frozen=True)
 class _Way:
-    """How packets of a codec are spoilt so that FFmpeg 8 refuses them or calls them corrupt."""
+    """How packets of a codec are spoilt so that FFmpeg 8 refuses or drops them, or calls
+    them corrupt."""
 
     fill: bytes = b"\xff"
     keep: int = 0
@@ -33,6 +34,8 @@ class _Way:
     slices: frozenset[int] = frozenset()
     """What follows a start code (masked) where a slice begins; parsers need all the rest."""
     mask: int = 0xFF
+    header: int = 1
+    """Bytes of a slice that stay as they are, from that one on."""
     containers: frozenset[str] = frozenset()
     """Where it works; anywhere if empty. Elsewhere a parser drops what it does not understand,
     and the decoder never sees it."""
@@ -41,7 +44,7 @@ class _Way:
 _WAYS: Mapping[str, _Way] = MappingProxyType(
     {
         "h264": _Way(slices=frozenset({1, 5}), mask=0x1F),
-        "hevc": _Way(containers=frozenset({".mp4", ".mov"})),
+        "hevc": _Way(slices=frozenset(range(0, 64, 2)), mask=0x7E, header=2),
         "mpeg2video": _Way(slices=frozenset(range(0x01, 0xB0))),
         "mpeg4": _Way(containers=frozenset({".mkv", ".mov", ".mp4"})),
         "vp8": _Way(),
@@ -148,16 +151,17 @@ def spoilt_codec(recipe: Recipe, injection: Injection) -> tuple[str, str]:
 def _refused(data: bytes, way: _Way) -> bytes:
     if not way.slices:
         return data[: way.keep] + way.fill * (len(data) - way.keep)
-    return spoil_slices(data, way.slices, way.mask)
+    return spoil_slices(data, way)
 
 
-def spoil_slices(data: bytes, slices: frozenset[int], mask: int) -> bytes:
-    """Replace what follows the start code and one byte of header of each slice; sizes stay."""
+def spoil_slices(data: bytes, way: _Way) -> bytes:
+    """Replace what follows the start code and the header of each slice; sizes stay."""
     spoilt = bytearray(data)
     codes = list(_START_CODE.finditer(data))
     ends = [code.start() for code in codes[1:]] + [len(data)]
     for code, end in zip(codes, ends, strict=True):
-        if code[1][0] & mask in slices:
-            size = max(0, end - code.end())
-            spoilt[code.end() : end] = (_REFUSED_SLICE + b"\xff" * size)[:size]
+        if code[1][0] & way.mask in way.slices:
+            begin = min(end, code.end() + way.header - 1)
+            size = end - begin
+            spoilt[begin:end] = (_REFUSED_SLICE + b"\xff" * size)[:size]
     return bytes(spoilt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import shutil
 import socket
 import subprocess
@@ -184,3 +185,39 @@ def test_absent_collector_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPat
         telemetry.close()
 
     assert time.monotonic() - began < SEND_REST_S + 0.5
+
+
+def test_collector_that_refuses_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        closed_port = probe.getsockname()[1]
+    endpoint = f"http://user:secret@127.0.0.1:{closed_port}"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "50")
+
+    with telling(read_configuration({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})) as telemetry:
+        telemetry.note(an_event("closed", an_incident(recovery_s=8.0)))
+        told = _told_by_us(caplog, at_least=1)
+
+    (line,) = told
+    assert "cannot be sent" in line
+    assert "secret" not in line
+    assert not logging.getLogger("opentelemetry").propagate
+
+
+def _told_by_us(caplog: pytest.LogCaptureFixture, at_least: int) -> list[str]:
+    deadline = time.monotonic() + 20
+    while True:
+        ours = [one for one in caplog.records if one.name.startswith("streammonitor")]
+        if len(ours) >= at_least or time.monotonic() > deadline:
+            return [one.getMessage() for one in ours]
+        threading.Event().wait(0.05)
+
+
+def test_variable_that_the_sdk_refuses_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "0")
+    configuration = TelemetryConfiguration(None, otlp_metrics=False, otlp_traces=True)
+
+    with pytest.raises(InputError, match="telemetry: max_queue_size must be a positive integer"):
+        Telemetry(configuration, list, "1.2.3")

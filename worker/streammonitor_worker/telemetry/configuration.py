@@ -7,11 +7,13 @@ Source: OpenTelemetry specification, Environment Variable Specification and OTLP
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streammonitor_api.errors import InputError
 
+_ENDPOINT = re.compile(r"https?://[^\s/]\S*")
 _PROTOCOL = "http/protobuf"
 """The only one that the SDK is installed with; gRPC would cost another 15 MB."""
 
@@ -35,7 +37,7 @@ def read_configuration(
 ) -> TelemetryConfiguration:
     """Read what the environment asks for; `prometheus` is the user's choice.
 
-    Raises InputError for a protocol of OTLP that is not there.
+    Raises InputError for a protocol of OTLP that is not there, and for what is no address.
     """
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return TelemetryConfiguration(prometheus)
@@ -54,6 +56,11 @@ def _exports(environment: Mapping[str, str], signal: str) -> bool:
     exporters = environment.get(f"OTEL_{signal}_EXPORTER", "otlp").split(",")
     if not endpoint or "otlp" not in (name.strip() for name in exporters):
         return False
+    if not _ENDPOINT.fullmatch(endpoint):
+        raise InputError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT: this is no address of a collector; "
+            "write one such as http://collector:4318"
+        )
     name = f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL"
     protocol = _first(environment, name, "OTEL_EXPORTER_OTLP_PROTOCOL") or _PROTOCOL
     if protocol != _PROTOCOL:

@@ -30,6 +30,7 @@ from streammonitor_worker.telemetry.instruments import (
     create_instruments,
 )
 from streammonitor_worker.telemetry.spans import trace_incident
+from streammonitor_worker.telemetry.trouble import tell_trouble_once
 
 _SCOPE = "streammonitor"
 
@@ -42,25 +43,28 @@ class Telemetry:
     """Telemetry of one watch, from its making to `close`.
 
     `statuses` tells how the streams are, at every collection and from any thread. Raises
-    InputError where the endpoint for Prometheus cannot be opened.
+    InputError where the endpoint for Prometheus cannot be opened, or the SDK is set up wrongly.
     """
 
     def __init__(
         self, configuration: TelemetryConfiguration, statuses: Statuses, version: str
     ) -> None:
+        tell_trouble_once()
         resource = _resource(version)
         self._incidents = IncidentCounter()
+        try:
+            readers, sender = _readers(configuration), _sender(configuration)
+        except ValueError as error:  # of a variable that the SDK reads itself
+            raise InputError(f"telemetry: {error}; check the variables OTEL_…") from None
         self._server = _serve(configuration.prometheus)
-        self._metrics = MeterProvider(
-            _readers(configuration), resource=resource, shutdown_on_exit=False
-        )
+        self._metrics = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
         create_instruments(
             self._metrics.get_meter(_SCOPE, version), statuses, self._incidents, version
         )
         self._traces: TracerProvider | None = None
-        if configuration.otlp_traces:
+        if sender is not None:
             self._traces = TracerProvider(resource=resource, shutdown_on_exit=False)
-            self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+            self._traces.add_span_processor(sender)
             self._tracer = self._traces.get_tracer(_SCOPE, version)
 
     @property
@@ -106,6 +110,10 @@ def _readers(configuration: TelemetryConfiguration) -> list[MetricReader]:
     if configuration.otlp_metrics:
         readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
     return readers
+
+
+def _sender(configuration: TelemetryConfiguration) -> BatchSpanProcessor | None:
+    return BatchSpanProcessor(OTLPSpanExporter()) if configuration.otlp_traces else None
 
 
 def _serve(address: tuple[str, int] | None) -> WSGIServer | None:

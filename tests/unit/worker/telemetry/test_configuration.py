@@ -57,6 +57,12 @@ def test_protocol_that_is_not_there_is_refused(variable: str) -> None:
         read_configuration({BASE: COLLECTOR, variable: "grpc"})
 
 
+@pytest.mark.parametrize("endpoint", ["collector:4318", "not a url", "http://", "grpc://host:1"])
+def test_endpoint_that_is_no_address_is_refused(endpoint: str) -> None:
+    with pytest.raises(InputError, match="no address of a collector"):
+        read_configuration({BASE: endpoint})
+
+
 def test_reading_the_configuration_does_not_import_the_sdk() -> None:
     program = (
         "import sys, streammonitor_worker.telemetry.configuration; "

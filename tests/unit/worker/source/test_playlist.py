@@ -49,6 +49,23 @@ def test_segments_are_numbered_from_the_media_sequence() -> None:
     assert not playlist.ended
 
 
+def test_only_new_segments_are_read_where_the_old_ones_are_known() -> None:
+    lines = ["#EXTM3U", "#EXT-X-MEDIA-SEQUENCE:41"]
+    for number in range(4):
+        lines += ["#EXTINF:1,", "#EXT-X-BYTERANGE:10", "all.ts"]
+        lines += ["#EXT-X-DISCONTINUITY"] if number == 2 else []
+    text = "\n".join(lines)
+
+    whole, new = parse_playlist(text), parse_playlist(text, since=43)
+
+    assert isinstance(whole, MediaPlaylist)
+    assert isinstance(new, MediaPlaylist)
+    assert new.segments == whole.segments[2:]
+    assert (new.sequence, new.end) == (whole.sequence, whole.end) == (41, 45)
+    assert new.segment(44) == whole.segment(44) == whole.segments[3]
+    assert new.segment(44).byte_range == ByteRange(30, 10)
+
+
 @pytest.mark.parametrize("tag", ["#EXT-X-ENDLIST", "#EXT-X-PLAYLIST-TYPE:VOD"])
 def test_complete_playlist_has_ended(tag: str) -> None:
     assert media(tag, "#EXTINF:1,", "a.ts").ended

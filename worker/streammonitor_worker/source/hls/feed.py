@@ -96,7 +96,7 @@ class SegmentFeed:
             if self._next < playlist.sequence:
                 self._next = playlist.sequence  # fell behind: what was in between is gone
             if self._next < playlist.end:
-                return playlist.segments[self._next - playlist.sequence]
+                return playlist.segment(self._next)
             if playlist.ended or (self._is_local and self._standing == STANDING):
                 return None
             self._reload()
@@ -134,12 +134,14 @@ class SegmentFeed:
             return
         if self._waiting.overdue:
             raise LostError(self.where, "no segment came in time")
-        playlist = self._parse(self._load_patiently())
+        text = self._load_patiently()
+        playlist = self._parse(text, self._next)
         before, self._playlist = self._playlist, playlist
         self._changed = (playlist.sequence, playlist.end) != (before.sequence, before.end)
         self._changed = self._changed or playlist.ended
         self._standing = 0 if self._changed else self._standing + 1
         if self._next - playlist.end > STALE_SEGMENTS:
+            self._playlist = self._parse(text)
             self._next = self._first()
             self._restarted = True
 
@@ -156,15 +158,16 @@ class SegmentFeed:
         data = self._resources.read_all(self._location, None, MAX_BYTES)
         return data.decode("utf-8", "replace")
 
-    def _parse(self, text: str) -> MediaPlaylist:
-        """Read the playlist and check all that it names, before anything of it is fetched."""
+    def _parse(self, text: str, since: int = 0) -> MediaPlaylist:
+        """Read the playlist and check all that it names from segment `since` on, before anything
+        of it is fetched."""
         try:
-            playlist = parse_playlist(text)
+            playlist = parse_playlist(text, since)
         except PlaylistError as error:
             raise self._unplayable(str(error)) from error
         if not isinstance(playlist, MediaPlaylist):
             raise self._unplayable("a master playlist where one of segments is expected")
-        if not playlist.segments and (playlist.ended or self._is_local):
+        if playlist.end == playlist.sequence and (playlist.ended or self._is_local):
             raise self._unplayable("the playlist is empty")
         for key in {segment.key for segment in playlist.segments}:
             if key is not None:

@@ -6,7 +6,7 @@ is malformed but not needed: a monitor that gives up where players go on is of n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from streammonitor_worker.source.hls.attributes import attributes, seconds, whole
 
@@ -73,11 +73,17 @@ class MediaPlaylist:
     """Of the first segment."""
     target_s: float
     ended: bool
+    left_out: int = 0
+    """Segments at the beginning that nobody asked for."""
 
     @property
     def end(self) -> int:
         """Sequence number after the last segment's."""
-        return self.sequence + len(self.segments)
+        return self.sequence + self.left_out + len(self.segments)
+
+    def segment(self, sequence: int) -> Segment:
+        """The segment of a number that is listed and was asked for."""
+        return self.segments[sequence - self.sequence - self.left_out]
 
     @property
     def duration_s(self) -> float:
@@ -116,8 +122,9 @@ class MasterPlaylist:
     sounds: tuple[SoundRendition, ...]
 
 
-def parse_playlist(text: str) -> MasterPlaylist | MediaPlaylist:
-    """Read a playlist.
+def parse_playlist(text: str, since: int = 0) -> MasterPlaylist | MediaPlaylist:
+    """Read a playlist; of one of segments only those from number `since` on, which is what is new
+    where it is read every few seconds.
 
     Raises PlaylistError where it is none, or beyond the limits.
     """
@@ -127,7 +134,7 @@ def parse_playlist(text: str) -> MasterPlaylist | MediaPlaylist:
         raise PlaylistError(f"the playlist does not begin with {SIGNATURE}")
     if any(line.startswith("#EXT-X-STREAM-INF:") for line in lines):
         return _parse_master(lines)
-    return _MediaParser().parse(lines)
+    return _MediaParser(since).parse(lines)
 
 
 def _parse_master(lines: list[str]) -> MasterPlaylist:
@@ -168,8 +175,10 @@ def _variant(uri: str, found: dict[str, str]) -> Variant:
 class _MediaParser:
     """Reads a media playlist from top to bottom; tags hold for the segments after them."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: int) -> None:
+        self._since = since
         self._segments: list[Segment] = []
+        self._count = 0
         self._sequence = 0
         self._target_s = 0.0
         self._ended = False
@@ -190,20 +199,17 @@ class _MediaParser:
             elif line.startswith("#EXT"):
                 name, _, value = line.partition(":")
                 self._take(name, value)
-        segments = tuple(
-            replace(segment, sequence=self._sequence + number)
-            for number, segment in enumerate(self._segments)
-        )
-        longest = max((segment.duration_s for segment in segments), default=0.0)
+        longest = max((segment.duration_s for segment in self._segments), default=0.0)
         target_s = min(self._target_s or longest or 1.0, LONGEST_TARGET_S)
-        return MediaPlaylist(segments, self._sequence, target_s, self._ended)
+        left_out = self._count - len(self._segments)
+        return MediaPlaylist(tuple(self._segments), self._sequence, target_s, self._ended, left_out)
 
     def _take(self, name: str, value: str) -> None:
         if name == "#EXTINF":
             self._duration_s = seconds(value.partition(",")[0])
         elif name == "#EXT-X-TARGETDURATION":
             self._target_s = seconds(value)
-        elif name == "#EXT-X-MEDIA-SEQUENCE":
+        elif name == "#EXT-X-MEDIA-SEQUENCE" and not self._count:
             self._sequence = whole(value)
         elif name == "#EXT-X-DISCONTINUITY":
             self._discontinuity = True
@@ -228,7 +234,7 @@ class _MediaParser:
     def _add(self, uri: str) -> None:
         if self._duration_s is None:
             return
-        if len(self._segments) == MAX_SEGMENTS:
+        if self._count == MAX_SEGMENTS:
             raise PlaylistError(f"the playlist has more than {MAX_SEGMENTS} segments")
         byte_range = None
         if self._range is not None:
@@ -236,18 +242,21 @@ class _MediaParser:
             first = self._range_ends.get(uri, 0) if first is None else first
             byte_range = ByteRange(first, length)
             self._range_ends[uri] = first + length
-        self._segments.append(
-            Segment(
-                uri,
-                0,
-                self._duration_s,
-                self._discontinuity,
-                self._missing,
-                byte_range,
-                self._key,
-                self._map,
+        number = self._sequence + self._count
+        if number >= self._since:
+            self._segments.append(
+                Segment(
+                    uri,
+                    number,
+                    self._duration_s,
+                    self._discontinuity,
+                    self._missing,
+                    byte_range,
+                    self._key,
+                    self._map,
+                )
             )
-        )
+        self._count += 1
         self._duration_s, self._range = None, None
         self._discontinuity = self._missing = self._has_plain_key = False
 

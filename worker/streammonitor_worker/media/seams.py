@@ -1,0 +1,71 @@
+"""Finds seams: borders of macroblocks across which the picture does not go on.
+
+Where slices were lost, a decoder fills in blocks of 16×16 samples from elsewhere. They do not fit
+their surroundings: along their borders the luma steps, while on both sides of the step it runs
+smoothly. Edges of objects do that too, but anywhere; so seams on the grid of blocks are compared
+with those on lines between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streammonitor_worker.media.tiles import difference
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    U8 = NDArray[np.uint8]
+    Map = NDArray[np.bool_]
+
+BLOCK = 16
+"""Samples a side: macroblocks of MPEG-2 and H.264, the smallest coding tree units of HEVC."""
+SEGMENT = 8
+"""Samples of a piece of a border that is judged as one."""
+BETWEEN = (5, 11)
+"""Lines between two borders that no codec makes blocks of."""
+_STEP = 12
+"""Levels by which a seam exceeds the steps beside it: above what deblocking and noise leave."""
+_STEPPED = 6
+"""Of the 8 samples of a segment, those that must step: a seam is straight, a crossing edge not."""
+_ONE_EACH = np.uint64(0x0101010101010101)
+_TOP_BYTE = np.uint64(56)
+
+
+def seams(luma: U8, line: int = 0) -> Map:
+    """Which segments of the borders between rows of blocks are seams.
+
+    luma: (height, width), 8 bits. line: how far below the border to look instead, 0 to 15.
+    Returns (about height // 16 - 1, width // 8); empty for pictures of less than 3 blocks.
+    """
+    rows = [luma[BLOCK + line + offset :: BLOCK] for offset in (-2, -1, 0, 1)]
+    count = len(rows[-1])
+    before, last, first, after = (row[:count] for row in rows)
+    step = difference(last, first)
+    beside = np.maximum(difference(before, last), difference(first, after))
+    step -= np.minimum(step, beside)
+    usable = luma.shape[1] // SEGMENT * SEGMENT
+    steps = np.ascontiguousarray((step > _STEP)[:, :usable])
+    # Eight flags are one integer: multiplied, its highest byte is their sum.
+    found: Map = ((steps.view(np.uint64) * _ONE_EACH) >> _TOP_BYTE) >= _STEPPED
+    return found
+
+
+def new_seams(now: Map, before: Map) -> Map:
+    """Those that were not there before, nor right beside: an edge that moves along is not new."""
+    known = before.copy()
+    known[:, 1:] |= before[:, :-1]
+    known[:, :-1] |= before[:, 1:]
+    return now & ~known
+
+
+def share_between(luma: U8) -> float:
+    """Share of segments that look like seams on lines between the borders, 0-1: the most of two."""
+    return max(share_of(seams(luma, line)) for line in BETWEEN)
+
+
+def share_of(found: Map) -> float:
+    """Share of the segments that are seams, 0-1."""
+    return np.count_nonzero(found) / found.size if found.size else 0.0

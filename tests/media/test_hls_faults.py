@@ -152,6 +152,24 @@ def test_segment_that_breaks_off_each_time_is_watched_as_far_as_it_goes(
     assert times(watched.pictures) == sorted(times(watched.pictures))
 
 
+def test_segment_that_breaks_off_before_its_first_byte_is_passed_over(
+    ts: Cut, server: ScriptedServer
+) -> None:
+    ts.route(server)
+
+    def empty(exchange: Exchange) -> None:
+        exchange.start(200, Content_Length="100000")
+        exchange.hang_up()
+
+    server.routes["s1.ts"] = empty
+    server.routes["live.m3u8"] = LivePlaylist(ts.names)
+
+    watched = watch(server.url("live.m3u8"))
+
+    assert len(watched.pictures) == PICTURES - 25
+    assert watched.pictures[-1].time == pytest.approx(SECONDS - 0.02, abs=0.03)
+
+
 def test_segment_beyond_the_limit_is_cut(
     ts: Cut, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

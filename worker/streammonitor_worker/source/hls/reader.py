@@ -105,7 +105,13 @@ class SegmentReader(Reader):
             self._skip()
             return b""
         self._body = body
-        head = body.read_head(_HEAD)
+        try:
+            head = body.read_head(_HEAD)
+        except LostError as error:
+            self.close()
+            self._note_miss(error)
+            self._skip()
+            return b""
         header = self._header(segment) if first else b""
         self._current = segment
         self.segment += 1
@@ -128,11 +134,16 @@ class SegmentReader(Reader):
             except LostError as error:
                 if attempt + 1 < MISSES:
                     self._waiting.sleep(RETRY_S)
-                elif not error.status and self._feed.miss() < MISSES:
-                    raise
                 else:
-                    self._missed = f"no segment can be had ({error.problem})"
+                    self._note_miss(error)
         return None
+
+    def _note_miss(self, error: LostError) -> None:
+        """Note why a segment is passed over; raise it where it is the server that is away, unless
+        it always is away for this very segment."""
+        if not error.status and self._feed.miss() < MISSES:
+            raise error
+        self._missed = f"no segment can be had ({error.problem})"
 
     def _skip(self) -> None:
         """Pass over a segment that is not there."""

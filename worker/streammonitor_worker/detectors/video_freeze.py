@@ -57,8 +57,15 @@ from streammonitor_worker.detectors.base import Detector, Measure, Settings, set
 from streammonitor_worker.media import Picture
 from streammonitor_worker.media.bars import BAR_SHARE
 from streammonitor_worker.media.still import Spot, Still, contrast
-from streammonitor_worker.media.stretch import QUIET_PEAK, QUIET_STEP, Pace, Seen, Stretch
-from streammonitor_worker.media.tiles import mean_difference, rms, tile_means
+from streammonitor_worker.media.stretch import (
+    QUIET_DRIFT,
+    QUIET_PEAK,
+    QUIET_STEP,
+    Pace,
+    Seen,
+    Stretch,
+)
+from streammonitor_worker.media.tiles import mean_difference, picture_tiles, rms
 from streammonitor_worker.media.uniform import FLAT_SPREAD
 
 if TYPE_CHECKING:
@@ -78,6 +85,9 @@ _WARY_S = 1.5
 _RETURN_PICTURES = 3
 """A movement that has paused goes on if so many pictures in a row say so: key pictures are one,
 pictures that are refined in passing two."""
+_CLEAR_STEP = 2.0
+"""Levels of change from picture to picture that no encoder refines a picture by: below, a step is
+movement only if the tiles drift as well."""
 _CONTRAST_SHARE, _SMALLEST_LIMIT = 0.45, 0.8
 _COARSE = 2.3
 _KEY_INTERVAL_S = 0.4
@@ -124,7 +134,8 @@ class VideoFreeze(Detector[Picture]):
         self._probe: U8 | None = None
         self._tiles: F32 | None = None
         self._time = 0.0
-        self._pace, self._peak_pace = Pace(QUIET_STEP), Pace(QUIET_PEAK)
+        self._pace, self._drift_pace = Pace(QUIET_STEP), Pace(QUIET_DRIFT)
+        self._peak_pace = Pace(QUIET_PEAK)
         self._spot: Spot | None = None
         self._wary_until = -math.inf
         self._stretch = Stretch(0.0)
@@ -163,28 +174,33 @@ class VideoFreeze(Detector[Picture]):
         stretch = self._stretch
         settled = stretch.still is not None
         may_return = not stretch.pictures or stretch.lively + 1 >= _RETURN_PICTURES
-        lively = not settled and self._pace.goes_on(seen.step)
-        if lively and may_return:
+        by_step = not settled and self._pace.goes_on(seen.step)
+        if by_step and may_return and seen.step >= _CLEAR_STEP:
             self._pace.note(seen.step)
             self._tiles = None
             return True
-        before = tile_means(small) if self._tiles is None else self._tiles
+        before = picture_tiles(small) if self._tiles is None else self._tiles
+        self._tiles = picture.tiles
+        change = self._tiles - before
+        drift, peak = rms(change), float(abs(change).max())
+        by_step = by_step and (self._drift_pace.goes_on(drift) or not self._drift_pace.is_known)
+        by_peak = not settled and self._peak_pace.goes_on(peak)
+        if may_return and (by_step or by_peak):
+            if by_step:
+                self._pace.note(seen.step)
+                self._drift_pace.note(drift)
+            else:
+                self._peak_pace.note(peak)
+            return True
         if stretch.first is None:
             stretch.first = before
             stretch.limit = self._limit(contrast(before))
-        self._tiles = picture.tiles
-        peak = float(abs(self._tiles - before).max())
-        stretch.peaks.append(peak)
         if settled:
             seen.quiet = stretch.is_quiet(seen.step, peak)
-        elif self._peak_pace.goes_on(peak):
-            lively = True
-            if may_return:
-                self._peak_pace.note(peak)
-                return True
-        stretch.lively = stretch.lively + 1 if lively else 0
+        stretch.lively = stretch.lively + 1 if by_step or by_peak else 0
         stretch.pictures += 1
         stretch.steps.append(seen.step)
+        stretch.peaks.append(peak)
         return False
 
     def _shows_another(self, picture: Picture, seen: Seen) -> bool:
@@ -200,6 +216,7 @@ class VideoFreeze(Detector[Picture]):
             differs = spot.change(picture) > max(_SPOT_CHANGE, 0.5 * spot.usual)
         if differs:
             self._pace.restart(seen.step)
+            self._drift_pace.forget()
             self._peak_pace.restart(median(stretch.peaks))
         else:
             stretch.held.append(seen)

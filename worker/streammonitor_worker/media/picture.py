@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from streammonitor_worker.media.bars import bar_share
-from streammonitor_worker.media.tiles import tile_means
+from streammonitor_worker.media.tiles import picture_tiles
 from streammonitor_worker.media.uniform import BLACK_LEVEL, BLACK_SHARE, black_share, spread
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ class Picture:
 
     @cached_property
     def tiles(self) -> F32:
-        """Means of the tiles of `small`, 0-255: (small height // 8, small width // 8)."""
-        return tile_means(self.small)
+        """Means of tiles of 8×8 samples of `small`, 0-255: see `tiles.picture_tiles`."""
+        return picture_tiles(self.small)
 
     @cached_property
     def probe(self) -> U8:

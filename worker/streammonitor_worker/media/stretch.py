@@ -18,9 +18,9 @@ from streammonitor_worker.media.still import Still
 if TYPE_CHECKING:
     from streammonitor_worker.media.tiles import F32
 
-QUIET_STEP, QUIET_PEAK = 0.15, 2.0
-"""Levels by which pictures of a freeze differ from each other, as a mean and in the most changed
-tile, except where a key picture comes."""
+QUIET_STEP, QUIET_DRIFT, QUIET_PEAK = 0.15, 0.1, 2.0
+"""Levels by which pictures of a freeze differ from each other, except where a key picture comes:
+as a mean, as a drift, and in the most changed tile."""
 _HELD_S = 0.3
 """How long it may take until it is known whether a picture moves."""
 _GRAIN_S, _GRAIN_STEP, _GRAIN_SPREAD = 1.5, 0.06, 2.1
@@ -38,10 +38,17 @@ class Pace:
     def note(self, step: float) -> None:
         self._recent.append(max(step, self._quiet))
 
+    def forget(self) -> None:
+        self._recent.clear()
+
     def restart(self, step: float) -> None:
         """Forget what was; this is the first step of another movement."""
-        self._recent.clear()
+        self.forget()
         self.note(step)
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self._recent)
 
     def goes_on(self, step: float) -> bool:
         """Whether a change of this size is more of the same movement."""

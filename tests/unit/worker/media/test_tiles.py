@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streammonitor_worker.media.tiles import difference, mean_difference, rms, tile_means
+from streammonitor_worker.media.tiles import (
+    difference,
+    mean_difference,
+    picture_tiles,
+    rms,
+    tile_means,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -38,6 +44,15 @@ def test_plane_smaller_than_a_tile_is_one(size: tuple[int, int]) -> None:
     samples = RNG.integers(0, 256, size, np.uint8)
 
     assert tile_means(samples) == pytest.approx(samples.mean())
+
+
+def test_large_pictures_are_summed_up_every_other_row() -> None:
+    small, large = RNG.integers(0, 256, (270, 480), np.uint8), np.zeros((360, 640), np.uint8)
+    large[1::2] = 200
+
+    np.testing.assert_array_equal(picture_tiles(small), tile_means(small))
+    assert picture_tiles(large).shape == (45, 80)
+    assert not picture_tiles(large).any()
 
 
 def test_difference_has_no_sign_and_does_not_wrap() -> None:

@@ -2,15 +2,15 @@
 
 Measure
     Correlation of the front pair, -1 (one is the other upside down) to 1 (mono), 0 for unrelated:
-    sum of products over the root of the product of the powers, over the last `_WINDOW_S` of
-    sound; present at or below `correlation`.
+    sum of products over the root of the product of the powers, over the last 0.4 s of sound;
+    present at or below `correlation`.
 Reads
     `Sound.samples` of left and right in chunks of 5 ms, without what is above 6 kHz: most codecs
     rebuild that for both channels from one (intensity stereo), so it has no phase of its own.
 Not a defect
     Silence, and noise below `level`: they have no correlation, and time stands still for this
     detector while they last. Wide stereo and ambience, which are around 0. A channel more than
-    `_BALANCE_DB` below the other: adding it changes the sum by less than 1 dB.
+    20 dB below the other: adding it changes the sum by less than 1 dB.
 Limits
     Surround sound folded into two channels (Lt/Rt) is out of phase on purpose while nothing but
     effects is heard. Only the front pair is judged: surround channels are often inverted for
@@ -49,8 +49,8 @@ _SPARE = 0.1
 _HALF_WAY = np.float32(-0.5)
 """A chunk below is taken for inverted when the edge is sought: half way between unrelated and
 opposite, beyond what single chunks of wide stereo mostly reach."""
-_BALANCE_DB = 20.0
-_BALANCE = np.float32(10 ** (-_BALANCE_DB / 10))
+_BALANCE = np.float32(0.01)
+"""-20 dB, as powers."""
 _SUMS_PER_S = 12000
 _GAP_S = 0.001
 """Blocks farther apart than rounding have lost sound between them."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from streammonitor_worker.media.loudness import (
     ABSOLUTE_GATE_LUFS,
@@ -36,11 +37,22 @@ _LEAST_CHANGE_LU = 2.0
 """Smaller steps are in every programme."""
 _LEAST_BLOCKS = 10
 """A level is that of 1 s at least, so that a single bang is no change."""
+_REACH_BLOCKS = 5
+"""The loudest of 1 s around a block stands for it, so that pauses of speech are no change."""
 _DEPTH_DB = 30.0
-"""What is farther below the loudest block counts as this far: the depth of a pause says nothing
-about the level."""
+"""What is farther below the loudest counts as this far: the depth of a pause says nothing."""
 _NEAR_S = 1.0
-"""The blocks tell a change to within this; the chunks near it tell it exactly."""
+"""How exactly the blocks tell a change. Chunks this near it do not tell how either side is."""
+
+_SILENT_DB, _LOUDEST_DB = -75, 10
+"""Levels between which 1 dB makes a difference; all below are the same silence."""
+_BLUR = np.array([0.05, 0.25, 0.4, 0.25, 0.05])
+"""A level that was seen makes its neighbours likely: a normal distribution, 1 dB wide."""
+_NEVER_SEEN = 0.002
+"""How likely a level is that was not seen, of all together: the estimate of rare events by their
+number of chances, one in 500 chunks."""
+_MOST_CONVINCING = 4.0
+"""As a logarithm: no single chunk makes one side more than 55 times as likely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,36 +81,47 @@ def loudness_of(blocks: Sequence[Heard], least_s: float) -> float | None:
 def change_point(blocks: Sequence[Heard]) -> float | None:
     """When the level changed most, in media time; None where it did not.
 
-    Splits the levels in two where the squared difference of the means, weighted by how much there
-    is on either side, is largest (the first step of binary segmentation). Silence is left out.
+    First about: where the levels, split in two, differ most (the first step of binary
+    segmentation, silence left out). Then exactly, see `_exactly`.
     """
     powers = np.array([block.power for block in blocks])
-    places = np.flatnonzero(powers > power_of(ABSOLUTE_GATE_LUFS))
+    around = sliding_window_view(np.pad(powers, _REACH_BLOCKS, mode="edge"), 2 * _REACH_BLOCKS + 1)
+    loudest = around.max(axis=1)
+    places = np.flatnonzero(loudest > power_of(ABSOLUTE_GATE_LUFS))
     count = len(places)
     if count < 2 * _LEAST_BLOCKS:
         return None
-    levels = decibels(powers[places])
+    levels = decibels(loudest[places])
     levels = np.maximum(levels, levels.max() - _DEPTH_DB)
     sums = np.cumsum(levels)
     sizes = np.arange(_LEAST_BLOCKS, count - _LEAST_BLOCKS + 1)
     before = sums[sizes - 1] / sizes
     after = (sums[-1] - sums[sizes - 1]) / (count - sizes)
     best = int(np.argmax(sizes * (count - sizes) * np.square(before - after)))
-    means = float(before[best]), float(after[best])
-    if abs(means[0] - means[1]) < _LEAST_CHANGE_LU:
+    if abs(before[best] - after[best]) < _LEAST_CHANGE_LU:
         return None
-    split = min(int(sizes[best]), count - 1)
-    return _exactly(blocks, blocks[int(places[split])].start, means)
+    return _exactly(blocks, blocks[int(places[sizes[best]])].start)
 
 
-def _exactly(blocks: Sequence[Heard], about: float, means: tuple[float, float]) -> float:
-    """Where the chunks near it speak most for the one level before and the other after it."""
-    near = [block for block in blocks if abs(block.start - about) <= _NEAR_S]
-    powers = np.concatenate([block.chunk_powers for block in near])
-    starts = np.concatenate([block.chunk_starts for block in near])
-    reach = (means[0] - means[1]) / 2
-    for_before = (decibels(powers) - sum(means) / 2) * np.sign(reach)
-    np.clip(for_before, -abs(reach), abs(reach), out=for_before)
-    for_before[powers <= power_of(ABSOLUTE_GATE_LUFS)] = 0
-    turn = int(np.argmax(np.concatenate(([0.0], np.cumsum(for_before)))))
+def _exactly(blocks: Sequence[Heard], about: float) -> float:
+    """Where what is before it is most likely of the one kind, and what is after it of the other.
+
+    How likely each level is on either side is counted there: speech over music has two levels,
+    and a mean of both would take a pause for the change. The logarithm of the ratio is added up
+    along time; where the sum is highest, the evidence turns.
+    """
+    levels = decibels(np.concatenate([block.chunk_powers for block in blocks]))
+    starts = np.concatenate([block.chunk_starts for block in blocks])
+    places = np.clip(np.floor(levels), _SILENT_DB, _LOUDEST_DB).astype(np.intp) - _SILENT_DB
+    before = _likelihoods(places[starts < about - _NEAR_S])
+    after = _likelihoods(places[starts > about + _NEAR_S])
+    for_before = np.clip(np.log(before / after), -_MOST_CONVINCING, _MOST_CONVINCING)
+    turn = int(np.argmax(np.concatenate(([0.0], np.cumsum(for_before[places])))))
     return float(starts[min(turn, len(starts) - 1)])
+
+
+def _likelihoods(places: NDArray[np.intp]) -> F64:
+    """How likely each level is where these were seen: sums up to 1."""
+    seen = np.bincount(places, minlength=_LOUDEST_DB - _SILENT_DB + 1)
+    likely = np.convolve(seen, _BLUR, mode="same") + _NEVER_SEEN * max(1, len(places))
+    return np.asarray(likely / likely.sum())

@@ -5,44 +5,42 @@ Measure
     of tiles of 8×8 samples of `Picture.small`. Present while it is at most `drift` and nothing
     below says that the picture lives; `since` is the first of the pictures that are the same.
 Reads
-    `Picture.probe` while the picture moves; `Picture.tiles`, thinned-out chroma and, a stripe a
-    picture so that all of it is seen four times a second, `Picture.luma` in full while it rests.
+    `Picture.probe`; `Picture.tiles` when it moves little; thinned-out chroma and, a stripe a
+    picture so that all of it is seen four times a second, `Picture.luma` in full when it rests.
 How noise is told from life
     Quantisation noise nearly cancels out in a tile; movement adds up against the first picture.
     The smallest movement that must be seen and the largest noise that must not be were measured
-    on 200 frozen and 400 living clips (H.264 at constant quality 18 to 40 and at 300 kb/s, HEVC,
-    MPEG-2 at quantiser 5 to 24 and at 600 kb/s, VP9, key pictures each 0.4 to 2 s, encoded twice):
+    on 300 frozen and 480 living clips (H.264 at constant quality 18 to 40 and 300 kb/s to 1 Mb/s,
+    HEVC, AV1, VP8, VP9, MPEG-2 at quantiser 5 to 24 and from 600 kb/s, key pictures each 0.4 to
+    4 s, encoded once or twice), within 1.8 s:
 
-        drift within 1.8 s      frozen up to 1.8 levels (2.3 are allowed: -41 dB); a pan of 1/50
+        drift                   frozen up to 1.8 levels (2.3 are allowed: -41 dB); a pan of 1/50
                                 pixel a picture 2.4, a dissolve of 30 s 3.1, a pan of 1/10 11
         the same, dark or pale  frozen up to 0.41 of the contrast between tiles, pans from 0.51:
                                 no more than 0.45 of it is allowed
-        detail (see `Still`)    frozen up to 3.0, digits of 8×12 pixels from 3.6 to 45 (3.5)
+        detail (see `Still`)    frozen up to 3.4, digits of 8×12 pixels from 3.6 to 45 (3.5)
         fade                    frozen up to 0.44 levels, H.264 at quality 40 0.88 (0.9)
 
     A key picture after which the rest is of a coarser quality may drift 2.3 times as far.
     Grain goes nowhere but never rests: of the changes from picture to picture during 1.5 s the
-    largest fifth is at most twice the smallest, whereas a codec changes a frozen picture in
-    bursts (2.2 times and more, where it changes all the time at all).
+    largest fifth is at most 2.1 times the smallest; a codec changes a frozen picture in bursts.
 Where it begins and ends
     A movement goes on while each change is at least half of what was usual in it. So the onset
     is the last picture that moved, even if slowly, and not a keyframe or a refinement after it.
     A picture that seems to move again is held back for up to 0.3 s until it is known whether it
-    does; the recovery is the first of them that did.
+    does: the recovery is the first that did.
 Not a defect
     A slide with a clock, a cursor, a talking head: one living detail is enough. A slow pan, zoom,
-    fade or dissolve. Film at 23.976 shown at 29.97, cartoons on twos and threes: repeats are
-    shorter than the alarm duration, and after a freeze a picture must rest for 1.5 s before it
-    is taken for the freeze going on. Black, a flat field and colour bars have detectors of their
-    own: one cause is told once.
+    fade or dissolve. Film at 23.976 shown at 29.97, cartoons on threes: repeats are short, and
+    after a freeze a picture must rest for 1.5 s before it is taken for the freeze going on.
+    Black, a flat field and colour bars have detectors of their own: one cause is told once.
 Limits
-    Life that the encoder has removed (weak grain below 1 Mb/s, digits 30 levels from their
-    ground, 0.6 pixels of breathing) is frozen to any viewer. With an encoder of low latency and
-    quality, which still draws the first frozen picture for some pictures, the onset is late.
+    Life that the encoder has removed is frozen: grain below 1 Mb/s, digits of 30 levels. Where an
+    encoder of low latency and quality goes on to draw the first picture, the onset is late.
 Source
     FFmpeg, libavfilter/vf_freezedetect.c: the first frozen picture as the reference, duration
-    2 s. Its measure, mean difference of at most -60 dB, finds no freeze whose key pictures
-    differ (they do by -45 dB), and overlooks a small clock (-73 dB).
+    2 s. Its mean difference of at most -60 dB finds no freeze whose key pictures differ (they do
+    by -45 dB), and overlooks a small clock (-73 dB).
 """
 
 from __future__ import annotations
@@ -76,8 +74,8 @@ if TYPE_CHECKING:
     F32 = NDArray[np.float32]
 
 _SETTLED_S = 0.3
-"""A picture becomes the reference after this time: encoders draw it in the first few pictures,
-and repeats of a cadence are over. What the full luma costs to copy is paid only then."""
+"""A picture becomes the reference after this time: an encoder has drawn it, repeats of a cadence
+are over, and only then the full luma is copied."""
 _TOLD_PICTURES = 3
 """Repeats after which a freeze is told: one more than cartoons on threes have."""
 _WARY_S = 1.5
@@ -111,7 +109,7 @@ class VideoFreezeSettings(Settings):
     detail: float = setting(
         3.5,
         what="change of the most changed tile up to which it is noise, as a multiple of the usual",
-        source="measured: frozen pictures up to 3.0, digits of a clock from 3.6",
+        source="measured: frozen pictures up to 3.4, digits of a clock from 3.6",
         minimum=1.0,
         maximum=20.0,
     )
@@ -243,10 +241,11 @@ class VideoFreeze(Detector[Picture]):
 
     def _never_rests(self) -> bool:
         """Whether the picture changes all the time without going anywhere: grain, noise."""
-        step = self._stretch.restless_step() if self._stretch.still is not None else None
-        if step is not None:
-            self._pace.restart(step)
-        return step is not None
+        step = self._stretch.restless_step()
+        if self._stretch.still is None or step is None:
+            return False
+        self._pace.restart(step)
+        return True
 
     def _limit(self, between_tiles: float) -> float:
         """Levels of drift allowed to a picture of this contrast."""

@@ -47,15 +47,23 @@ def test_small_takes_every_nth_pixel(width: int, height: int, step: int, depth: 
     np.testing.assert_array_equal(picture.small, expected)
 
 
-def test_change_is_the_absolute_difference() -> None:
-    before = a_picture(64, 48)
-    now = Picture(
-        before.luma[::-1], None, track="video:0", time=0.04, duration=0.04, previous=before
-    )
+def test_previous_picture_is_at_hand_while_it_is_the_latest() -> None:
+    first = a_picture(64, 48)
+    second = a_picture(64, 48, previous=first)
+    assert second.previous_small is first.small
 
-    expected = np.abs(now.small.astype(int) - before.small.astype(int))
-    np.testing.assert_array_equal(now.change, expected)
+    a_picture(64, 48, previous=second)
+
+    assert second.previous_small is None
 
 
 def test_picture_of_another_size_has_no_previous() -> None:
-    assert a_picture(64, 48, previous=a_picture(64, 50)).change is None
+    assert a_picture(64, 48, previous=a_picture(64, 50)).previous_small is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(160, 90), (1280, 720), (1922, 1081)])
+@pytest.mark.parametrize("depth", [8, 10])
+def test_probe_is_a_sixteenth_of_small(width: int, height: int, depth: int) -> None:
+    picture = a_picture(width, height, depth)
+
+    np.testing.assert_array_equal(picture.probe, picture.small[::4, ::4])

@@ -6,7 +6,7 @@ Measure
     predicted from it, until a key picture is whole again; and, whatever the decoder says, from the
     picture in which `share` of the borders become seams at once, while they stay.
 Reads
-    Four of sixteen rows of `Picture.luma`; rows between them, where the first are suspicious;
+    Four of 32 rows of `Picture.luma`; rows between them, where the first are suspicious;
     `Picture.corrupt`, `Picture.key`.
 Not a defect
     Ordinary blockiness of low bit rates, which comes with key pictures; mosaics, whose seams come
@@ -32,7 +32,7 @@ import numpy as np
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.media import Picture
 from streammonitor_worker.media.seams import (
-    BLOCK,
+    APART,
     SEGMENT,
     new_seams,
     seams,
@@ -153,4 +153,5 @@ def _box(came: Map) -> list[int] | None:
         return None
     rows, columns = (np.flatnonzero(came.any(axis=axis)) for axis in (1, 0))
     left, right = int(columns[0]) * SEGMENT, int(columns[-1] + 1) * SEGMENT
-    return [left, int(rows[0] + 1) * BLOCK, right, int(rows[-1] + 2) * BLOCK]
+    top, bottom = int(rows[0]) * APART, int(rows[-1] + 1) * APART
+    return [left, top, right, bottom]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BLOCK = 16
 """Samples a side: macroblocks of MPEG-2 and H.264, the smallest coding tree units of HEVC."""
+APART = 2 * BLOCK
+"""Every other border is looked at: damage is slices long and seldom a single block high."""
 SEGMENT = 8
 """Samples of a piece of a border that is judged as one."""
 BETWEEN = (5, 11)
@@ -35,12 +37,12 @@ _TOP_BYTE = np.uint64(56)
 
 
 def seams(luma: U8, line: int = 0) -> Map:
-    """Which segments of the borders between rows of blocks are seams.
+    """Which segments of every other border between rows of blocks are seams.
 
     luma: (height, width), 8 bits. line: how far below the border to look instead, 0 to 15.
-    Returns (about height // 16 - 1, width // 8); empty for pictures of less than 3 blocks.
+    Returns (about height // 32, width // 8), the first row that of the border at 16.
     """
-    rows = [luma[BLOCK + line + offset :: BLOCK] for offset in (-2, -1, 0, 1)]
+    rows = [luma[BLOCK + line + offset :: APART] for offset in (-2, -1, 0, 1)]
     count = len(rows[-1])
     before, last, first, after = (row[:count] for row in rows)
     step = difference(last, first)

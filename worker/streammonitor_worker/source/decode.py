@@ -23,9 +23,6 @@ from streammonitor_worker.source.sounds import SoundAssembler
 from streammonitor_worker.source.timeline import LONGEST_S
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from streammonitor_worker.source.tracks import Track
 
 Decoded = Picture | Sound | Format | Failure
@@ -106,8 +103,7 @@ class VideoDecoder(Decoder):
         self._following = False
         """Whether packets that build on others can be decoded: those they build on were."""
         self._end: float | None = None
-        self._small: NDArray[np.uint8] | None = None
-        self._size = (0, 0)
+        self._previous: Picture | None = None
         self._format: Format | None = None
         self._awaited = AwaitedPictures() if track.codec in SILENT_CODECS else None
 
@@ -162,10 +158,10 @@ class VideoDecoder(Decoder):
             full_range=planes.full_range,
             key=frame.key_frame,
             corrupt=frame.is_corrupt,
+            previous=self._previous,
             frame=planes.frame,
         )
-        if self._size == planes.luma.shape:
-            picture.previous_small = self._small
+        self._previous = picture
         self._end = picture.end
         form = self._format_of(frame, start)
         del frame, planes
@@ -173,8 +169,6 @@ class VideoDecoder(Decoder):
         if form is not None:
             yield form
         yield picture
-        # Kept instead of the picture, whose memory the decoder needs again.
-        self._small, self._size = picture.small, picture.luma.shape
 
     def _start(self, frame: Any) -> float:
         start = self._time(frame.pts if frame.pts is not None else frame.dts)

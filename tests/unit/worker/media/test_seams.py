@@ -10,7 +10,7 @@ from streammonitor_worker.media.seams import new_seams, seams, share_between, sh
 SMOOTH = np.tile(np.linspace(40, 200, 160, dtype=np.uint8), (96, 1))
 
 
-def with_block(left: int, top: int, width: int = 32, height: int = 32) -> np.ndarray:  # type: ignore[type-arg]
+def with_block(left: int, top: int, width: int = 32, height: int = 32) -> np.ndarray:
     picture = SMOOTH.copy()
     picture[top : top + height, left : left + width] = 235
     return picture

@@ -51,14 +51,30 @@ def test_previous_picture_is_at_hand_while_it_is_the_latest() -> None:
     first = a_picture(64, 48)
     second = a_picture(64, 48, previous=first)
     assert second.previous_small is first.small
+    assert second.previous_tiles is first.tiles
 
     a_picture(64, 48, previous=second)
 
     assert second.previous_small is None
+    assert second.previous_tiles is None
 
 
 def test_picture_of_another_size_has_no_previous() -> None:
-    assert a_picture(64, 48, previous=a_picture(64, 50)).previous_small is None
+    other = a_picture(64, 48, previous=a_picture(64, 50))
+
+    assert other.previous_small is None
+    assert other.change is None
+
+
+def test_change_is_the_mean_absolute_difference() -> None:
+    before = a_picture(64, 48)
+    now = Picture(
+        before.luma[::-1], None, track="video:0", time=0.04, duration=0.04, previous=before
+    )
+
+    assert now.change == pytest.approx(
+        np.abs(now.probe.astype(int) - before.probe.astype(int)).mean()
+    )
 
 
 @pytest.mark.parametrize(("width", "height"), [(160, 90), (1280, 720), (1922, 1081)])

@@ -49,7 +49,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.media import Picture
@@ -63,15 +62,8 @@ from streammonitor_worker.media.stretch import (
     Seen,
     Stretch,
 )
-from streammonitor_worker.media.tiles import mean_difference, picture_tiles, rms
+from streammonitor_worker.media.tiles import rms
 from streammonitor_worker.media.uniform import FLAT_SPREAD
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    U8 = NDArray[np.uint8]
-    F32 = NDArray[np.float32]
 
 _SETTLED_S = 0.3
 """A picture becomes the reference after this time: an encoder has drawn it, repeats of a cadence
@@ -129,8 +121,6 @@ class VideoFreeze(Detector[Picture]):
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings)
         self._largest_limit: float = 255 * 10 ** (self.settings.drift / 20)
-        self._probe: U8 | None = None
-        self._tiles: F32 | None = None
         self._time = 0.0
         self._pace, self._drift_pace = Pace(QUIET_STEP), Pace(QUIET_DRIFT)
         self._peak_pace = Pace(QUIET_PEAK)
@@ -144,16 +134,14 @@ class VideoFreeze(Detector[Picture]):
 
     def observe(self, picture: Picture) -> Iterator[Measure]:
         """Drift against the first frozen picture (dB); present while nothing lives in it."""
-        before, self._probe = self._probe, picture.probe
         interval, self._time = picture.time - self._time, picture.time
-        small = picture.previous_small
-        if before is None or small is None or before.shape != self._probe.shape:
-            self._spot = self._tiles = None
+        if picture.change is None:
+            self._spot = None
             yield from self._begin(picture, Seen(picture.time, picture.end, 255.0))
             return
-        seen = Seen(picture.time, picture.end, mean_difference(self._probe, before))
+        seen = Seen(picture.time, picture.end, picture.change)
         if (
-            self._moves_on(picture, seen, small)
+            self._moves_on(picture, seen)
             or self._shows_another(picture, seen)
             or self._never_rests()
         ):
@@ -166,20 +154,18 @@ class VideoFreeze(Detector[Picture]):
             stretch.has_content = _has_content(picture)
         yield from self._tell(picture)
 
-    def _moves_on(self, picture: Picture, seen: Seen, small: U8) -> bool:
-        """Whether the movement that was there before goes on, by the change since `small`, the
-        picture before; if not, note the change."""
+    def _moves_on(self, picture: Picture, seen: Seen) -> bool:
+        """Whether the movement that was there before goes on; if not, note the change."""
         stretch = self._stretch
         settled = stretch.still is not None
         may_return = not stretch.pictures or stretch.lively + 1 >= _RETURN_PICTURES
         by_step = not settled and self._pace.goes_on(seen.step)
         if by_step and may_return and seen.step >= _CLEAR_STEP:
             self._pace.note(seen.step)
-            self._tiles = None
             return True
-        before = picture_tiles(small) if self._tiles is None else self._tiles
-        self._tiles = picture.tiles
-        change = self._tiles - before
+        before = picture.previous_tiles
+        assert before is not None  # noqa: S101 - there is a change only from a picture before
+        change = picture.tiles - before
         drift, peak = rms(change), float(abs(change).max())
         by_step = by_step and (self._drift_pace.goes_on(drift) or not self._drift_pace.is_known)
         by_peak = not settled and self._peak_pace.goes_on(peak)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from streammonitor_worker.media.bars import bar_share
-from streammonitor_worker.media.tiles import picture_tiles
+from streammonitor_worker.media.tiles import mean_difference, picture_tiles
 from streammonitor_worker.media.uniform import BLACK_LEVEL, BLACK_SHARE, black_share, spread
 
 if TYPE_CHECKING:
@@ -140,6 +140,17 @@ class Picture:
         """`small` of the picture before it; None at the start and after a change of size. Ask while
         the picture is observed: with the next one it is gone."""
         return None if self._previous is None else self._previous.small
+
+    @property
+    def previous_tiles(self) -> F32 | None:
+        """`tiles` of the picture before it, as `previous_small`."""
+        return None if self._previous is None else self._previous.tiles
+
+    @cached_property
+    def change(self) -> float | None:
+        """Mean absolute change of the `probe` since the picture before it, levels; None at the
+        start and after a change of size."""
+        return None if self._previous is None else mean_difference(self.probe, self._previous.probe)
 
     @cached_property
     def mean(self) -> float:

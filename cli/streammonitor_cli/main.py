@@ -24,7 +24,7 @@ from streammonitor_cli.process import (
     version,
 )
 
-_EXTRA_PACKAGES = ("av", "numpy", "urllib3", "m3u8", "cryptography", "rich", "opentelemetry")
+_EXTRA_PACKAGES = ("av", "numpy", "cryptography", "rich", "opentelemetry")
 """What comes with the extra `worker`; missing, it is told rather than traced."""
 
 

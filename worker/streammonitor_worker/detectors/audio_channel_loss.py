@@ -111,18 +111,22 @@ class AudioChannelLoss(Detector[Sound]):
         if not (stretch.any_quiet or any(one.waiting for one in self._comparisons)):
             start, end = float(stretch.edges[0]), float(stretch.edges[-1])
             for comparison in self._comparisons:
-                comparison.judge(THERE, start, end)
+                comparison.hear(start, end)
             yield Measure(start, end, False, dbfs(float(stretch.levels.min())))
             return
         for comparison in self._comparisons:
             lost_elsewhere = any(c.lost for c in self._comparisons if c is not comparison)
             codes, weaker = comparison.codes(stretch, self._carrying)
-            for first, last, start, end in stretch.runs(codes):
-                told = comparison.judge(int(codes[first]), start, end)
-                if told is None or (lost_elsewhere and not told[1]):
-                    continue
-                since, present = told
-                yield self._measure(stretch, (first, last), (since, end), present, weaker)
+            for first, last, start, end in stretch.runs(
+                np.where(codes > 0, weaker * 4 + codes, codes)
+            ):
+                channel = int(weaker[first])
+                for since, until, present in comparison.judge(
+                    int(codes[first]), channel, start, end
+                ):
+                    if present or not lost_elsewhere:
+                        time = since, until
+                        yield self._measure(stretch, (first, last), time, present, channel)
 
     def _measure(
         self,
@@ -130,7 +134,7 @@ class AudioChannelLoss(Detector[Sound]):
         chunks: tuple[int, int],
         time: tuple[float, float],
         present: bool,
-        weaker: Codes,
+        channel: int,
     ) -> Measure:
         first, last = chunks
         levels = np.sqrt(np.mean(np.square(stretch.levels[:, first:last]), axis=1))
@@ -138,7 +142,7 @@ class AudioChannelLoss(Detector[Sound]):
             name: round(dbfs(float(level)), 1)
             for name, level in zip(self._channels, levels, strict=True)
         }
-        lost = self._channels[weaker[first]]
+        lost = self._channels[channel]
         evidence = {"channel": lost, "levels_dbfs": told} if present else None
         return Measure(*time, present, told[lost], evidence=evidence)
 
@@ -151,6 +155,8 @@ class _Comparison:
         self._mutual = mutual
         self._front = front
         self.lost = False
+        self._channel = first
+        """Which of them is silent, or was last."""
         self._carried_s = 0.0
         self._lost_since: float | None = None
         """Where silence, or the faint sign of it, began, while the state is still there."""
@@ -195,46 +201,55 @@ class _Comparison:
         codes[there] = THERE
         return codes
 
-    def judge(self, code: int, start: float, end: float) -> tuple[float, bool] | None:
-        """Take chunks that all say the same; return since when the channel is lost (True) or
-        there (False), or None while that is open."""
+    def judge(
+        self, code: int, channel: int, start: float, end: float
+    ) -> Iterator[tuple[float, float, bool]]:
+        """Take chunks that all say the same, of the same channel; tell from when to when it is
+        lost (True) or there (False), or nothing while that is open."""
         if code > UNKNOWN:
-            return self._say_lost(code == LOST, start, end)
-        if code < UNKNOWN:
-            return self._say_there(code == THERE, start, end)
-        return None
+            yield from self._say_lost(code == LOST, channel, start, end)
+        elif code == THERE:
+            yield self.hear(start, end), end, False
+        elif code == FAINTLY_THERE:
+            self._there_since = start if self._there_since is None else self._there_since
+            if not self.lost:
+                self._lost_since = None
+                yield start, end, False
 
-    def _say_lost(self, clearly: bool, start: float, end: float) -> tuple[float, bool] | None:
+    def _say_lost(
+        self, clearly: bool, channel: int, start: float, end: float
+    ) -> Iterator[tuple[float, float, bool]]:
+        if channel != self._channel:
+            if self.lost and not clearly:
+                return
+            if self.lost:  # sound that goes from side to side loses no channel
+                yield self.hear(start, start), start, False
+            self._channel, self._lost_since = channel, None
         self._there_since = None
-        if self.lost:
-            return start, True
         if self._lost_since is None:
             self._lost_since = start
-        if not (clearly and self._may_be_lost(end - self._lost_since)):
-            return None
-        self.lost = True
-        return self._lost_since, True
+        if self.lost:
+            yield start, end, True
+        elif clearly and self._may_be_lost(end - self._lost_since):
+            self.lost = True
+            yield self._lost_since, end, True
 
     def _may_be_lost(self, silent_s: float) -> bool:
         if self._front:
             return True
         return self._carried_s >= _CARRIED_S and silent_s > _PAUSES * self._longest_pause_s
 
-    def _say_there(self, clearly: bool, start: float, end: float) -> tuple[float, bool] | None:
-        if self._there_since is None:
-            self._there_since = start
-        if not clearly:
-            if self.lost:
-                return None
-            self._lost_since = None
-            return start, False
-        since = self._there_since if self.lost else start
+    def hear(self, start: float, end: float) -> float:
+        """Both carry sound; return since when."""
+        since = start
+        if self.lost and self._there_since is not None:
+            since = self._there_since
         if self._lost_since is not None:
             self._longest_pause_s = max(self._longest_pause_s, start - self._lost_since)
         self._longest_pause_s *= 0.5 ** ((end - start) / _FORGET_S)
         self._carried_s += end - start
         self.lost, self._lost_since, self._there_since = False, None, None
-        return since, False
+        return since
 
 
 def _comparisons(channels: tuple[str, ...]) -> list[_Comparison]:

@@ -90,7 +90,7 @@ class _Block:
     last: float = float("-inf")
     """Where the first run begins and the last one ends."""
     longest: int = 0
-    """Samples."""
+    """Samples of the longest run; 0 where they are known by the overshoot of the decoder only."""
 
 
 class AudioClipping(Detector[Sound]):
@@ -167,15 +167,16 @@ class AudioClipping(Detector[Sound]):
             )
         for channel, finder in enumerate(self._finders):
             found = finder.find(sound, channel)
-            if not found:
+            runs = found.all
+            if not runs.size:
                 continue
-            counts = found.exact.shape[1], found.likely.shape[1]
-            block.counts[channel] = max(counts[0], counts[1] * _SHAPE_WEIGHT)
-            runs = np.concatenate((found.exact, found.likely), axis=1)
+            likely = found.shaped.shape[1] + found.beyond.shape[1]
+            block.counts[channel] = max(found.exact.shape[1], likely * _SHAPE_WEIGHT)
             block.first = min(block.first, sound.time + int(runs[0].min()) / sound.rate)
             block.last = max(block.last, sound.time + (int(runs[1].max()) + 1) / sound.rate)
-            certain = found.exact if found.exact.size else found.likely
-            block.longest = max(block.longest, int((certain[1] - certain[0]).max()) + 1)
+            plain = found.exact if found.exact.size else found.shaped
+            if plain.size:
+                block.longest = max(block.longest, int((plain[1] - plain[0]).max()) + 1)
         return block
 
     def _runs_per_second(self, now: float) -> float:

@@ -61,19 +61,23 @@ _NEAR_FULL_SCALE = 0.8
 class Plateaus:
     """Clipped runs of one channel in one block, as indices of samples.
 
-    `exact` are rows of equal full-scale samples; `likely` are recognised by their shape, or are
-    chunks too often beyond full scale. Each shaped (2, found): first and last sample. Indices may
-    be negative: a lobe that began in the block before.
+    `exact` are rows of equal full-scale samples; `shaped` are lobes recognised by their shape;
+    `beyond` are chunks too often beyond full scale. Each shaped (2, found): first and last sample.
+    Indices may be negative: a lobe that began in the block before.
     """
 
     exact: Index
-    likely: Index
+    shaped: Index
+    beyond: Index
 
-    def __bool__(self) -> bool:
-        return bool(self.exact.size or self.likely.size)
+    @property
+    def all(self) -> Index:
+        """All of them; the same may be in it twice."""
+        return np.concatenate((self.exact, self.shaped, self.beyond), axis=1)
 
 
-NONE = Plateaus(np.empty((2, 0), np.intp), np.empty((2, 0), np.intp))
+_NOTHING: Index = np.empty((2, 0), np.intp)
+NONE = Plateaus(_NOTHING, _NOTHING, _NOTHING)
 
 
 class PlateauFinder:
@@ -98,10 +102,11 @@ class PlateauFinder:
         bounds = self._lobes(samples)
         if len(bounds) < 2:
             return NONE
-        exact = self._exact(samples, sizes, int(bounds[-1])) - carried
-        likely = self._flat(sizes, bounds) - carried
-        beyond = _beyond(sound, channel)
-        return Plateaus(exact, np.concatenate((likely, beyond), axis=1) if beyond.size else likely)
+        return Plateaus(
+            self._exact(samples, sizes, int(bounds[-1])) - carried,
+            self._flat(sizes, bounds) - carried,
+            _beyond(sound, channel),
+        )
 
     def reset(self) -> None:
         """Forget the unfinished lobe: sound is missing before the next block."""
@@ -123,7 +128,7 @@ class PlateauFinder:
         full = sizes >= _FULL_SCALE
         full[until:] = False
         if np.count_nonzero(full) < self._shortest:
-            return NONE.exact
+            return _NOTHING
         equal = full[1:] & full[:-1] & (np.abs(np.diff(samples)) <= _LAST_BIT)
         turns = np.flatnonzero(np.diff(np.concatenate(([0], equal.view(np.int8), [0]))))
         runs = turns.reshape(-1, 2).T
@@ -141,7 +146,7 @@ class PlateauFinder:
         starts, lengths = bounds[:-1], np.diff(bounds)
         long = lengths >= max(self._shortest, _SHORTEST_LOBE)
         if not long.any():
-            return NONE.likely
+            return _NOTHING
         tops = np.maximum.reduceat(sizes[: bounds[-1]], starts)
         means = np.add.reduceat(sizes[: bounds[-1]], starts) / lengths
         flat = long & (means >= _PLATEAU) & (means >= _FLAT * tops)
@@ -157,7 +162,7 @@ class PlateauFinder:
 def _beyond(sound: Sound, channel: int) -> Index:
     """Chunks too much of which lies beyond full scale, or side by side at it."""
     if sound.peaks[channel].max() < _CUT:
-        return NONE.likely
+        return _NOTHING
     samples, sizes = sound.samples[channel], sound.magnitudes[channel]
     beyond = sizes >= _BEYOND
     cut = sizes >= _CUT

@@ -126,6 +126,24 @@ def test_what_is_no_loss_opens_nothing(samples: F64) -> None:
     assert lost(samples) == []
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.2])
+def test_sound_from_side_to_side_loses_nothing(pause_s: float) -> None:
+    samples = sound(24)
+    time = np.arange(samples.shape[1]) / RATE % 4
+    samples[0, time < 2 + pause_s] = 0
+    samples[1, time >= 2] = 0
+
+    assert lost(samples) == []
+
+
+def test_loss_that_changes_sides_is_one_incident() -> None:
+    samples = sound(24)
+    samples[0, span(4, 11)] = 0
+    samples[1, span(11, 20)] = 0
+
+    assert lost(samples) == [(4.0, 20.0)]
+
+
 def test_short_loss_opens_nothing() -> None:
     samples = sound(14)
     samples[0, span(3, 7.9)] = 0

@@ -67,7 +67,7 @@ from streammonitor_worker.media.uniform import FLAT_SPREAD
 
 _SETTLED_S = 0.3
 """A picture becomes the reference after this time: an encoder has drawn it, repeats of a cadence
-are over, and only then the full luma is copied."""
+are over, and only then the full luma is copied. Where only key pictures come, it does at once."""
 _TOLD_PICTURES = 3
 """Repeats after which a freeze is told: one more than cartoons on threes have."""
 _WARY_S = 1.5
@@ -121,7 +121,7 @@ class VideoFreeze(Detector[Picture]):
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings)
         self._largest_limit: float = 255 * 10 ** (self.settings.drift / 20)
-        self._time = 0.0
+        self._time, self._interval = 0.0, 0.0
         self._pace, self._drift_pace = Pace(QUIET_STEP), Pace(QUIET_DRIFT)
         self._peak_pace = Pace(QUIET_PEAK)
         self._spot: Spot | None = None
@@ -134,8 +134,11 @@ class VideoFreeze(Detector[Picture]):
 
     def observe(self, picture: Picture) -> Iterator[Measure]:
         """Drift against the first frozen picture (dB); present while nothing lives in it."""
-        interval, self._time = picture.time - self._time, picture.time
-        if picture.change is None:
+        self._interval = max(picture.time - self._time, picture.duration)
+        self._time = picture.time
+        is_sparse = self._interval >= _SETTLED_S
+        if picture.change is None or (is_sparse and self._stretch.still is None):
+            # Nothing to compare with: the first picture, or none was kept in full long before.
             self._spot = None
             yield from self._begin(picture, Seen(picture.time, picture.end, 255.0))
             return
@@ -149,9 +152,7 @@ class VideoFreeze(Detector[Picture]):
             return
         stretch = self._stretch
         if stretch.still is None and picture.time - stretch.onset >= _SETTLED_S - 1e-6:
-            stretch.still = Still(picture, max(interval, picture.duration))
-            stretch.limit = self._limit(stretch.still.contrast)
-            stretch.has_content = _has_content(picture)
+            self._settle(picture)
         yield from self._tell(picture)
 
     def _moves_on(self, picture: Picture, seen: Seen) -> bool:
@@ -180,7 +181,7 @@ class VideoFreeze(Detector[Picture]):
             stretch.first = before
             stretch.limit = self._limit(contrast(before))
         if settled:
-            seen.quiet = stretch.is_quiet(seen.step, peak)
+            seen.quiet = self._interval >= _SETTLED_S or stretch.is_quiet(seen.step, peak)
         stretch.lively = stretch.lively + 1 if by_step or by_peak else 0
         stretch.pictures += 1
         stretch.steps.append(seen.step)
@@ -219,7 +220,7 @@ class VideoFreeze(Detector[Picture]):
             return True
         if still.colour_drift(picture) > stretch.limit:
             return True
-        detail = still.next_detail(picture)
+        detail = still.next_detail(picture, self._interval)
         if detail.excess <= self.settings.detail:
             return False
         self._spot = Spot(picture, detail)
@@ -247,11 +248,21 @@ class VideoFreeze(Detector[Picture]):
         yield Measure(start, seen.end, False, _decibels(seen.step))
         # A freeze that was worth telling, or one of the pauses of what came after it.
         lasted = seen.start - stretch.onset
-        if stretch.still is not None and (lasted >= 1.0 or stretch.onset < self._wary_until):
+        was_settled = stretch.still is not None and stretch.pictures > 0
+        if was_settled and (lasted >= 1.0 or stretch.onset < self._wary_until):
             self._wary_until = picture.time + _WARY_S
         self._stretch = Stretch(picture.time)
+        if self._interval >= _SETTLED_S:
+            self._settle(picture)
         if self._spot is not None:
             self._spot.keep(picture)
+
+    def _settle(self, picture: Picture) -> None:
+        """Make this picture the reference."""
+        stretch = self._stretch
+        stretch.still = Still(picture)
+        stretch.limit = self._limit(stretch.still.contrast)
+        stretch.has_content = _has_content(picture)
 
     def _tell(self, picture: Picture) -> Iterator[Measure]:
         """Tell of the pictures of which it is known by now that they are frozen."""

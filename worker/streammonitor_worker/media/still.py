@@ -89,18 +89,14 @@ class Spot:
 class Still:
     """A picture that others are compared with.
 
-    Parameters
-    ----------
-    picture: the reference, whose luma is copied. interval: seconds from picture to picture.
+    Its luma is copied.
     """
 
-    def __init__(self, picture: Picture, interval: float) -> None:
+    def __init__(self, picture: Picture) -> None:
         self._luma = picture.to_8_bits(picture.luma).copy()
         self._tiles = picture.tiles
         self._chroma = _chroma_tiles(picture)
         self.contrast = contrast(self._tiles)
-        stripes = min(math.ceil(self._luma.size / _STRIPE_SAMPLES), int(_SWEEP_S / interval))
-        self._rows = TILE * math.ceil(picture.height / TILE / max(stripes, 1))
         self._next_row = 0
 
     def drift(self, picture: Picture) -> tuple[float, float]:
@@ -113,10 +109,12 @@ class Still:
         pairs = zip(_chroma_tiles(picture), self._chroma, strict=True)
         return max((rms(now - before) for now, before in pairs), default=0.0)
 
-    def next_detail(self, picture: Picture) -> Detail:
-        """Look at the next stripe."""
+    def next_detail(self, picture: Picture, interval: float) -> Detail:
+        """Look at the next stripe; `interval` is the time from picture to picture, seconds > 0."""
+        stripes = min(math.ceil(self._luma.size / _STRIPE_SAMPLES), int(_SWEEP_S / interval))
         top = self._next_row
-        bottom = min(top + self._rows, picture.height)
+        bottom = top + TILE * math.ceil(picture.height / TILE / max(stripes, 1))
+        bottom = min(bottom, picture.height)
         self._next_row = bottom if picture.height - bottom >= TILE else 0
         stripe = picture.to_8_bits(picture.luma[top:bottom])
         samples = difference(stripe, self._luma[top:bottom])

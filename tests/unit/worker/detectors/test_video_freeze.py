@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streammonitor_worker.detectors.video_freeze import VideoFreeze, VideoFreezeSettings
 from streammonitor_worker.incidents import Defect
+from streammonitor_worker.media import Picture
 from tests.support.seeing import (
     FPS,
     Planes,
@@ -116,10 +117,26 @@ def test_any_rate_of_pictures(fps: float) -> None:
     assert places(found(frames, fps=fps), fps) == [(40, 40 + rest)]
 
 
-def test_key_pictures_alone_show_a_freeze() -> None:
+def key_pictures(frames: Iterable[Planes]) -> Iterator[Picture]:
+    """Pictures of 40 ms of which only one each 2 s is decoded."""
+    before: Picture | None = None
+    for index, planes in enumerate(frames):
+        before = picture(planes, time=2.0 * index, key=True, previous=before)
+        yield before
+
+
+def test_clock_between_key_pictures_is_alive() -> None:
+    slides = (coloured(luma) for luma in ticking(8, each=1))
+
+    assert incidents([VideoFreeze()], key_pictures(slides)) == {}
+
+
+def test_freeze_between_key_pictures_began_with_the_first_that_was_seen() -> None:
     frames = chain(panning(4, speed=20), still(4, 90), panning(4, speed=20))
 
-    assert places(found(frames, fps=0.5), 0.5) == [(4, 8)]
+    (freeze,) = incidents([VideoFreeze()], key_pictures(frames))["video-freeze"]
+
+    assert (freeze.onset, freeze.recovery) == (8.0, 16.0)
 
 
 def test_ten_bits_and_full_range() -> None:

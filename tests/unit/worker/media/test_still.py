@@ -20,20 +20,20 @@ def changed(planes: Planes, top: int, left: int, size: int, by: int) -> Planes:
 
 def sweep(still: Still, planes: Planes, interval: float = INTERVAL) -> list[Detail]:
     """Look until all of the picture has been seen."""
-    return [still.next_detail(picture(planes)) for _ in range(round(0.25 / interval) + 1)]
+    return [still.next_detail(picture(planes), interval) for _ in range(round(0.25 / interval) + 1)]
 
 
 def test_same_picture_does_not_differ() -> None:
     planes = coloured(texture(*SD))
-    still, same = Still(picture(planes), INTERVAL), picture(planes)
+    still, same = Still(picture(planes)), picture(planes)
 
     assert still.drift(same) == (0.0, 0.0)
     assert still.colour_drift(same) == 0.0
-    assert still.next_detail(same).excess == 0.0
+    assert still.next_detail(same, INTERVAL).excess == 0.0
 
 
 def test_fade_moves_drift_and_fade_alike() -> None:
-    still = Still(picture(field(*SD)), INTERVAL)
+    still = Still(picture(field(*SD)))
 
     assert still.drift(picture(field(*SD, (123, 128, 128)))) == pytest.approx((3.0, -3.0))
 
@@ -41,7 +41,7 @@ def test_fade_moves_drift_and_fade_alike() -> None:
 def test_noise_nearly_cancels_out_in_drift() -> None:
     noise = np.random.default_rng(0).normal(0, 5, SD).round().astype(int)
     planes = field(*SD)
-    still = Still(picture(planes), INTERVAL)
+    still = Still(picture(planes))
 
     drift, fade = still.drift(picture(((planes[0] + noise).astype(np.uint8), *planes[1:])))
 
@@ -52,7 +52,7 @@ def test_noise_nearly_cancels_out_in_drift() -> None:
 
 def test_movement_by_a_tile_drifts_by_the_contrast() -> None:
     luma = texture(*SD)
-    still = Still(picture(coloured(luma)), INTERVAL)
+    still = Still(picture(coloured(luma)))
 
     drift, _ = still.drift(picture(coloured(np.roll(luma, 8, axis=1))))
 
@@ -61,7 +61,7 @@ def test_movement_by_a_tile_drifts_by_the_contrast() -> None:
 
 
 def test_colour_that_changes_drifts() -> None:
-    still = Still(picture(field(*SD)), INTERVAL)
+    still = Still(picture(field(*SD)))
 
     assert still.colour_drift(picture(field(*SD, (126, 128, 132)))) == pytest.approx(4.0)
 
@@ -75,10 +75,10 @@ def test_detail_is_found_wherever_it_is(
     # At the far corner, where rows and columns that fill no tile are left over.
     top, left = (round(part * (side // 8 * 8 - 8)) for part, side in zip(place, size, strict=True))
     planes = field(*size)
-    still = Still(picture(deepened(planes, depth), depth=depth), INTERVAL)
+    still = Still(picture(deepened(planes, depth), depth=depth))
 
     now = deepened(changed(planes, top, left, 6, 100), depth)
-    seen = [still.next_detail(picture(now, depth=depth)) for _ in range(7)]
+    seen = [still.next_detail(picture(now, depth=depth), INTERVAL) for _ in range(7)]
 
     most = max(seen, key=lambda detail: detail.excess)
     assert most.excess > 3.5
@@ -89,7 +89,7 @@ def test_detail_is_found_wherever_it_is(
 def test_all_stripes_are_seen_four_times_a_second() -> None:
     planes = field(*HD)
     for interval in (1 / 60, 1 / 25, 1 / 5, 2.0):
-        still = Still(picture(planes), interval)
+        still = Still(picture(planes))
         for top in range(0, 1072, 134):
             seen = sweep(still, changed(planes, top, 900, 8, 100), interval)
             assert max(detail.excess for detail in seen) > 3.5
@@ -97,9 +97,9 @@ def test_all_stripes_are_seen_four_times_a_second() -> None:
 
 def test_single_dot_is_a_detail() -> None:
     planes = field(*SD)
-    still = Still(picture(planes), INTERVAL)
+    still = Still(picture(planes))
 
-    assert still.next_detail(picture(changed(planes, 200, 300, 1, 100))).excess > 3.5
+    assert still.next_detail(picture(changed(planes, 200, 300, 1, 100)), INTERVAL).excess > 3.5
 
 
 def test_noise_everywhere_is_no_detail() -> None:
@@ -108,7 +108,7 @@ def test_noise_everywhere_is_no_detail() -> None:
     noise = rng.laplace(0, 4, SD).round().astype(int)
     noisy = (np.clip(planes[0] + noise, 0, 255).astype(np.uint8), *planes[1:])
 
-    assert Still(picture(planes), INTERVAL).next_detail(picture(noisy)).excess < 1.5
+    assert Still(picture(planes)).next_detail(picture(noisy), INTERVAL).excess < 1.5
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (1079, 1919), (500, 900)], ids=str)

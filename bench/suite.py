@@ -67,7 +67,7 @@ def make_clip(folder: Path, seconds: float) -> Path:
         [
             PYTHON, "-m", "streammonitor_cli.main", "generate", str(clip),
             "--duration", str(seconds), "--size", "1920x1080", "--fps", "30",
-            "--codec", "h264", "--bitrate", "5M", "--sound", "programme",
+            "--codec", "h264", "--bitrate", "5000000", "--sound", "programme",
         ],
         check=True,
     )  # fmt: skip

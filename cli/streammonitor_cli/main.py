@@ -31,6 +31,8 @@ _EXTRA_PACKAGES = ("av", "numpy", "cryptography", "rich", "opentelemetry")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Nothing but a bug leaves here as an exception."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    # Streams are what runs in parallel; threads of the linear algebra would only wait for them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with log_told():
             return _run(given)

@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 
 from streammonitor_api.errors import SourceError
-from streammonitor_worker.source import Source, SourceOptions
+from streammonitor_worker.source import Source, SourceOptions, Waiting
+from streammonitor_worker.source.datagrams import DatagramReader
+from streammonitor_worker.source.lost import LostError
+from streammonitor_worker.source.url import parse
 from streammonitor_worker.synth import Injection, Recipe, write_clip
 from tests.support.hls_server import Exchange, ScriptedServer, scripted_server
 from tests.support.rtsp_server import rtsp_server
@@ -279,6 +282,20 @@ def test_datagrams_are_received(kind: str, ts: bytes) -> None:
     assert watched.source.waited_s > 0
 
 
+def test_second_watch_of_a_port_is_refused_and_the_first_undisturbed(ts: bytes) -> None:
+    port = free_port()
+    waiting = Waiting()
+    first = DatagramReader(parse(f"udp://127.0.0.1:{port}", local_files=False), "first", waiting)
+
+    with pytest.raises(LostError, match="address already in use"):
+        DatagramReader(parse(f"udp://127.0.0.1:{port}", local_files=False), "second", waiting)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(ts[:DATAGRAM], ("127.0.0.1", port))
+        assert first.read(65536) == ts[:DATAGRAM]
+    first.close()
+
+
 def test_port_in_use_by_another_is_told() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
@@ -340,10 +357,12 @@ def test_tcp_stream_that_is_cut_comes_back(ts: bytes) -> None:
 def test_http_stream_without_an_end_is_live_and_comes_back(
     ts: bytes, server: ScriptedServer
 ) -> None:
+    beginnings = iter((0, len(ts) // DATAGRAM // 3 * DATAGRAM))
+
     def stream(exchange: Exchange) -> None:
         exchange.start(200, Connection="close")
         exchange.handler.close_connection = True
-        for begin in range(0, len(ts), DATAGRAM):
+        for begin in range(next(beginnings, 0), len(ts), DATAGRAM):
             exchange.write(ts[begin : begin + DATAGRAM])
 
     server.routes["live.ts"] = stream
@@ -353,6 +372,43 @@ def test_http_stream_without_an_end_is_live_and_comes_back(
     is_live(watched)
     assert [connection.up for connection in watched.connections][:2] == [False, True]
     assert server.requests.count("live.ts") >= 2
+
+
+@pytest.mark.parametrize("name", ["clip.ts", "clip.mkv"])
+def test_http_file_of_unknown_length_is_watched_once(
+    name: str, folder: Path, server: ScriptedServer
+) -> None:
+    data = make(folder / f"sent-{name}")
+
+    def send(exchange: Exchange) -> None:
+        exchange.start(200, Connection="close")
+        exchange.handler.close_connection = True
+        exchange.write(data)
+
+    server.routes[name] = send
+
+    watched = watch(server.url(name))
+
+    assert PICTURES - 1 <= len(watched.pictures) <= PICTURES
+    assert watched.failures == []
+
+
+def test_picture_that_a_broken_connection_cut_off_is_no_damage(
+    ts: bytes, server: ScriptedServer
+) -> None:
+    beginnings = iter((0, len(ts) // DATAGRAM // 3 * DATAGRAM))
+
+    def stream(exchange: Exchange) -> None:
+        exchange.start(200, Connection="close")
+        exchange.handler.close_connection = True
+        exchange.write(ts[next(beginnings, 0) : len(ts) // 2 + DATAGRAM // 2])
+
+    server.routes["live.ts"] = stream
+
+    watched = watch(server.url("live.ts"), until=lambda seen: len(seen.connections) >= 3)
+
+    assert watched.failures == []
+    assert not any(picture.corrupt for picture in watched.pictures[:30])
 
 
 def test_stop_ends_the_wait_for_a_silent_http_stream(ts: bytes, server: ScriptedServer) -> None:

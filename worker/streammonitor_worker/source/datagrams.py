@@ -144,7 +144,8 @@ def _listen(address: Address, where: str) -> socket.socket:
 
 
 def _prepare(receiver: socket.socket, at: Any, group: Group | None, interface: str) -> None:
-    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if group is not None:  # every member gets a copy; of a unicast port the last one gets all
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     with contextlib.suppress(OSError):
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SYSTEM_BUFFER_BYTES)
     receiver.bind(at)

@@ -65,9 +65,15 @@ class Demuxer:
     """
 
     def __init__(
-        self, container: Any, reader: Reader, limits: Limits, named: dict[str, int]
+        self,
+        container: Any,
+        reader: Reader,
+        limits: Limits,
+        named: dict[str, int],
+        taken: _Taken | None = None,
     ) -> None:
         self.reader = reader
+        self._taken = taken
         self.cpu_s = 0.0
         """Seconds of CPU spent here."""
         self.failure = ""
@@ -87,6 +93,11 @@ class Demuxer:
         """As the container says; None where it does not."""
         self.format = str(container.format.name)
         """Name of the container format, `mpegts`."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the bytes have come to their end, so that a packet may be the rest of one."""
+        return self._taken is not None and self._taken.ended
 
     @property
     def wrap_s(self) -> float | None:
@@ -132,10 +143,10 @@ def open_container(reader: Reader, limits: Limits, named: dict[str, int]) -> Dem
     """
     bound_media_library()
     began = time.thread_time()
-    refusal = _Refusal()
+    refusal, taken = _Refusal(), _Taken(reader)
     try:
         container = av.open(
-            reader,
+            taken,
             "r",
             format=reader.container_format,
             options=limits.options(FORMATS, protocols=""),
@@ -152,9 +163,23 @@ def open_container(reader: Reader, limits: Limits, named: dict[str, int]) -> Dem
     if refusal.url:
         container.close()
         raise refusal.error(limits.where)
-    demuxer = Demuxer(container, reader, limits, named)
+    demuxer = Demuxer(container, reader, limits, named, taken)
     demuxer.cpu_s = time.thread_time() - began
     return demuxer
+
+
+class _Taken:
+    """The bytes as the media library takes them; notes when there are no more."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.read_on, self.seek, self.tell = reader.read, reader.seek, reader.tell
+        self.seekable = reader.seekable
+        self.ended = False
+
+    def read(self, size: int) -> bytes:
+        data = self.read_on(size)
+        self.ended = not data
+        return data
 
 
 class _Refusal:

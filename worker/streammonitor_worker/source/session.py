@@ -31,7 +31,8 @@ LAG_S = 10.0
 class Session:
     """Items of one or several containers that are opened together.
 
-    `formats` are the formats of the stream's tracks as last told, kept up to date.
+    formats: those of the stream's tracks as last told, kept up to date. breaks_off: the end of
+    the bytes, where it is a loss, comes in the middle of a picture.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Session:
         formats: dict[str, Format],
         max_pixels: int,
         live: bool,
+        breaks_off: bool,
     ) -> None:
         self._demuxers = demuxers
         self._timeline = timeline
         self._anchor = anchor
         self._formats = formats
         self._live = live
+        self._breaks_off = breaks_off
         self._damaged_until = -math.inf
         self._tracks = [track for demuxer in demuxers for track in demuxer.tracks]
         self._decoders: dict[str, Decoder] = {
@@ -86,7 +89,7 @@ class Session:
 
     def items(self) -> Iterator[Item]:
         """Everything in the order in which it comes; what decoders hold back at the end."""
-        packets = self._packets()
+        packets = self._whole(self._packets())
         opening = Opening(self._tracks, self._demuxers[0].wrap_s)
         for demuxer, track, packet in packets:
             if opening.add(demuxer, track, packet):
@@ -101,12 +104,29 @@ class Session:
             for item in decoder.finish():
                 yield from self._told(item)
         for demuxer in self._demuxers:
-            if demuxer.failure and not self._live:  # a live one is lost, and comes back
+            # One that was cut off, or is live, is lost and may come back.
+            if demuxer.failure and not (self._live or demuxer.reader.failure):
                 yield Failure(demuxer.tracks[0].name, self._timeline.end, 0.0, demuxer.failure)
 
     def close(self) -> None:
         for demuxer in self._demuxers:
             demuxer.close()
+
+    def _whole(
+        self, packets: Iterator[tuple[Demuxer, Track, Any]]
+    ) -> Iterator[tuple[Demuxer, Track, Any]]:
+        """The packets without the last of each track, where a connection cut it off: that a
+        picture is not whole would be told as a defect of its own."""
+        held: dict[str, tuple[Demuxer, Track, Any]] = {}
+        for found in packets:
+            demuxer, track, _ = found
+            lost = self._breaks_off and demuxer.ended and (self._live or demuxer.reader.failure)
+            if not lost:
+                yield found
+                continue
+            if track.name in held:
+                yield held[track.name]
+            held[track.name] = found
 
     def _packets(self) -> Iterator[tuple[Demuxer, Track, Any]]:
         if len(self._demuxers) > 1:

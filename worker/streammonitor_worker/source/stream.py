@@ -19,10 +19,11 @@ from streammonitor_worker.source.hls.transport import HlsTransport, Wanted
 from streammonitor_worker.source.lost import LostError, problem_of
 from streammonitor_worker.source.options import SourceOptions
 from streammonitor_worker.source.renditions import Rendition, renditions_of
+from streammonitor_worker.source.replay import RepeatedError, Replay
 from streammonitor_worker.source.session import Session
 from streammonitor_worker.source.timeline import Timeline
 from streammonitor_worker.source.transport import Join, Part, Transport
-from streammonitor_worker.source.url import parse, redact
+from streammonitor_worker.source.url import HTTP_SCHEMES, parse, redact
 from streammonitor_worker.source.waiting import ANSWER_S, MEDIA_S, Waiting
 
 
@@ -58,11 +59,12 @@ class Source:
         self._attention = Attention(self._options.fidelity)
         self._absence = Absence(self._options.give_up_after_s, Backoff(chance))
         self._timeline = Timeline()
+        self._replay = Replay()
         self._formats: dict[str, Format] = {}
         self._transport: Transport | None = None
         self._session: Session | None = None
         self._spent = {"demux": 0.0, "decode": 0.0}
-        self._local = False
+        self._local = self._http = self._is_file = False
         self._seen = False
         """Whether any media has come."""
         self._begun = False
@@ -139,6 +141,8 @@ class Source:
                         self._check_seen()
                         return
                     yield from self._play(part)
+                except RepeatedError:
+                    return
                 except SourceError as error:
                     if self._waiting.stopped:
                         return  # what was cut off looks like anything
@@ -160,6 +164,7 @@ class Source:
         rendition = self._rendition
         address = parse(rendition.url, local_files=self._options.local_files)
         self._local = address.path is not None
+        self._http = address.scheme in HTTP_SCHEMES
         wanted = Wanted(self._options.renditions, rendition.position)
         return Connector(address, redact(rendition.url), wanted, self._options, self._waiting)
 
@@ -170,10 +175,10 @@ class Source:
         if self._transport is None:
             self._transport = connector.connect()
         part = self._transport.next_part()
-        self.live = self._transport.live
+        self.live = self._transport.live and not self._is_file
         self.duration_s = self._transport.duration_s or self.duration_s
         self.cadence_s = self._transport.cadence_s
-        if part is None and self._transport.live and not self._transport.persistent:
+        if part is None and self.live and not self._transport.persistent:
             raise LostError(self.name, "the connection was closed")
         return part
 
@@ -231,6 +236,10 @@ class Source:
         options = self._options
         limits = Limits(self.name, options.max_pixels, options.open_timeout_s)
         demuxers = part.open(limits)
+        transport = self._transport
+        breaks_off = transport is not None and not transport.persistent
+        if self.live and breaks_off and demuxers[0].sparse and demuxers[0].duration_s:
+            self.live, self._is_file = False, True  # although the server gave no length
         if self.duration_s is None and not self.live:
             self.duration_s = demuxers[0].duration_s
         return Session(
@@ -241,13 +250,16 @@ class Source:
             formats=self._formats,
             max_pixels=self._options.max_pixels,
             live=bool(self.live),
+            breaks_off=breaks_off,
         )
 
     def _anchor(self, join: Join, timeline: Timeline, first_s: float, demuxer: Demuxer) -> None:
         wrap_s, sparse = demuxer.wrap_s, demuxer.sparse
+        away_s = self._absence.seconds
+        if self.live and self._http and self._transport and not self._transport.persistent:
+            self._replay.check(first_s, timeline.end, away_s, self._waiting.now())
         if self._begun and join is Join.RESUMES:
-            outage_s = self._absence.seconds
-            timeline.resume(first_s, outage_s=outage_s, wrap_s=wrap_s, sparse=sparse)
+            timeline.resume(first_s, outage_s=away_s, wrap_s=wrap_s, sparse=sparse)
         else:
             timeline.begin(first_s, at_s=timeline.end, wrap_s=wrap_s, sparse=sparse)
         self._begun = True

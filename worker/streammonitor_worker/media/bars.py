@@ -149,7 +149,7 @@ def _may_be_bars(picture: Picture) -> bool:
 def _gets_darker(row: U8) -> bool:
     first, last = (int(share * len(row)) for share in _GLANCE_INSIDE)
     levels = row[first : last : max(1, (last - first) // _GLANCE_COLUMNS)].tolist()
-    if levels[0] - levels[-1] <= 2 * _SAME:
+    if not levels or levels[0] - levels[-1] <= 2 * _SAME:
         return False
     rises = [right - left for left, right in pairwise(levels) if right > left + _SAME]
     return len(rises) <= _RISES and max(rises, default=0) <= _STEEPEST_RISE

@@ -39,6 +39,7 @@ from streammonitor_worker.media.seams import (
     share_between,
     share_of,
 )
+from streammonitor_worker.media.tiles import difference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,11 +49,15 @@ if TYPE_CHECKING:
 _LONGEST_S = 10.0
 """Damage that no key picture ends is over by then: streams that refresh bit by bit do so within
 the 10 s of the longest groups of pictures."""
-_STAYS = 0.35
+_STAYS = 0.2
 """Share of the seams that came at once which must stay: the next pictures deblock some."""
 _AT_KEY = 1.4
 """Times as many seams in a key picture: at 300 kb/s those of 480 lines make 0.07 of the borders
 seams, which the pictures after them smooth out."""
+_CHANGED = 12
+"""Levels from which a pixel is another one: a seam's step."""
+_CUT_SHARE = 0.7
+"""Share of pixels that change at a cut; painted damage changed up to 0.5 of them."""
 _UNUSUAL = 3.0
 """Times as many seams as lately: moving mosaics make new ones all the time."""
 _FORGETS = 0.99
@@ -130,12 +135,13 @@ class VideoBlockCorruption(Detector[Picture]):
         if self._reported_at is not None:
             self._peak = 0.0
             return came.copy()
+        luma = picture.to_8_bits(picture.luma)
         at_once = share_of(came)
         usual, self._usual = self._usual, max(at_once, _FORGETS * self._usual)
         wanted = self.settings.share * (_AT_KEY if picture.key else 1.0)
         if self._pictures < _SETTLED or at_once < max(wanted, _UNUSUAL * usual):
             return None
-        if at_once - share_between(picture.to_8_bits(picture.luma)) < wanted:
+        if _is_cut(picture) or at_once - share_between(luma) < wanted:
             return None
         self._peak = at_once
         return came.copy()
@@ -147,6 +153,15 @@ class VideoBlockCorruption(Detector[Picture]):
             return picture.key or picture.time - self._reported_at > _LONGEST_S
         assert self._came is not None  # noqa: S101 - asked only while there is damage
         return share_of(now & self._came) < _STAYS * self._peak
+
+
+def _is_cut(picture: Picture) -> bool:
+    """Whether most of the picture is another one: its edges may be where borders of blocks are."""
+    before = picture.previous_small
+    if before is None:
+        return True
+    changed = np.count_nonzero(difference(picture.small, before) > _CHANGED)
+    return bool(changed > _CUT_SHARE * before.size)
 
 
 def _box(came: Map) -> list[int] | None:

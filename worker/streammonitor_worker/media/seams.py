@@ -70,4 +70,4 @@ def share_between(luma: U8) -> float:
 
 def share_of(found: Map) -> float:
     """Share of the segments that are seams, 0-1."""
-    return np.count_nonzero(found) / found.size if found.size else 0.0
+    return float(np.count_nonzero(found) / found.size) if found.size else 0.0

@@ -29,6 +29,7 @@ def present_at(
 ) -> list[int]:
     detector = VideoBlockCorruption()
     found = []
+    before: Picture | None = None
     for number, luma in enumerate(pictures):
         picture = Picture(
             luma,
@@ -38,7 +39,9 @@ def present_at(
             duration=FRAME_S,
             key=number in keys,
             corrupt=number in corrupt,
+            previous=before,
         )
+        before = picture
         found += [number for m in detector.observe(picture) if m.present]
     return found
 
@@ -92,13 +95,18 @@ def test_beginning_of_a_stream_is_not_judged(settled: int) -> None:
 def test_evidence_tells_where_the_damage_is() -> None:
     detector = VideoBlockCorruption()
     lumas = [SMOOTH] * 20 + [damaged(0.5)]
-    measures = [
-        measure
-        for number, luma in enumerate(lumas)
-        for measure in detector.observe(
-            Picture(luma, None, track="video:0", time=number * FRAME_S, duration=FRAME_S)
+    measures = []
+    before: Picture | None = None
+    for number, luma in enumerate(lumas):
+        before = Picture(
+            luma,
+            None,
+            track="video:0",
+            time=number * FRAME_S,
+            duration=FRAME_S,
+            previous=before,
         )
-    ]
+        measures += list(detector.observe(before))
 
     evidence = measures[-1].evidence
     assert evidence is not None
@@ -108,3 +116,10 @@ def test_evidence_tells_where_the_damage_is() -> None:
     assert box[:2] == [0, 0]
     assert 288 <= box[2] <= 320
     assert 96 <= box[3] <= 128
+
+
+def test_cut_to_a_picture_with_edges_on_the_grid_is_no_damage() -> None:
+    bars = np.repeat(np.array([[235], [20], [120]], np.uint8), 64, axis=0)
+    bars = np.tile(bars, (1, 320))
+
+    assert present_at([SMOOTH] * 20 + [bars] * 20) == []

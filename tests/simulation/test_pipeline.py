@@ -99,6 +99,10 @@ def play(script: Script, until: float) -> list[Event]:
     return events
 
 
+def by_time(items: list[tuple[float, Item]]) -> list[tuple[float, Item]]:
+    return sorted(items, key=lambda pair: pair[0])
+
+
 def told(events: list[Event]) -> list[tuple[str, str, str]]:
     """What opened and closed; that something goes on is left out."""
     return [
@@ -164,6 +168,18 @@ def test_source_that_goes_away_is_one_incident() -> None:
     assert duration_of(events[-1]) == pytest.approx(11.0, abs=2 * TICK_S)
 
 
+def test_track_that_comes_later_after_an_outage_has_not_stalled() -> None:
+    before = packets(0, 20) + packets(0, 20, track="audio:0")
+    away: list[tuple[float, Item]] = [(20.0, Connection(STREAM_TRACK, 20.0, False, "reset"))]
+    back = packets(30, 40, track="audio:0") + packets(31, 40)
+    events = play(Script(by_time(before) + away + by_time(back)), until=40)
+
+    assert told(events) == [
+        ("opened", "stream-unavailable", "stream"),
+        ("closed", "stream-unavailable", "stream"),
+    ]
+
+
 def test_source_that_is_never_there_is_told_after_the_alarm_duration() -> None:
     events = play(Script([(0.5, Connection(STREAM_TRACK, 0.0, False, "unknown host"))]), until=30)
 
@@ -204,7 +220,7 @@ def test_short_reconnection_is_no_incident() -> None:
 def test_track_that_stops_while_the_other_goes_on_is_a_stall_of_that_track() -> None:
     both = packets(0, 20) + packets(0, 40, track="audio:0")
     both += packets(32, 40)
-    events = play(Script(sorted(both, key=lambda pair: pair[0])), until=40)
+    events = play(Script(by_time(both)), until=40)
 
     assert told(events) == [
         ("opened", "stream-stall", "video:0"),

@@ -10,6 +10,8 @@ time axis, in seconds, and answers with what changed. The whole machine is this 
     OPEN       OPEN                          CLEARING, recovery noted
     CLEARING   OPEN, recovery forgotten      CLEAR once it has been away for `clear_after`
 
+A present measure that comes `clear_after` after the recovery, with no measure at all in between
+(the source was away), begins another defect: the one before is closed first.
 So a defect that flickers is one incident, its onset is the first defective sample although the
 alarm comes later, and its recovery the first good one although that is believed later.
 """
@@ -142,15 +144,17 @@ class Tracker:
 
     def _present(self, measure: MeasureLike) -> tuple[Transition, ...]:
         told: tuple[Transition, ...] = ()
+        onset = measure.start if measure.since is None else min(measure.since, measure.start)
+        if self.state is State.CLEARING and onset - self._recovery >= self._clear_after:
+            told = self._end("closed")  # nothing was measured for long enough in between
         self._last_present = max(self._last_present, measure.end)
         if self._defect is None:
-            onset = measure.start if measure.since is None else min(measure.since, measure.start)
             onset = max(onset, self._not_before)
             self._defect = Defect(
                 onset, self._moment(onset), measure.value, dict(measure.evidence or {})
             )
             self.state = State.PENDING
-            told = (Transition("pending", self._defect),)
+            told = (*told, Transition("pending", self._defect))
         else:
             self._note_worst(measure)
         if self.state is State.PENDING:

@@ -74,6 +74,17 @@ def test_flicker_of_an_open_defect_is_one_incident() -> None:
     assert [kind for kind, _ in events(told)] == ["opened", "closed"]
 
 
+def test_defect_after_a_gap_without_measures_is_another_one() -> None:
+    tracker = a_tracker(alarm_after=0.5)
+
+    told = feed(tracker, "#" * 10 + ".....") + feed(tracker, "#" * 10, start=20.0)
+
+    assert events(told) == [("opened", 0.5), ("closed", 20.1), ("opened", 20.5)]
+    defects = {kind: t.defect for _, t in told for kind in [t.kind]}
+    assert defects["closed"].recovery == pytest.approx(1.0)
+    assert defects["opened"].onset == pytest.approx(20.0)
+
+
 def test_recovery_is_the_first_good_sample() -> None:
     told = feed(a_tracker(), "#" * 25 + "." * 20)
 

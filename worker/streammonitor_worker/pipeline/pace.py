@@ -46,6 +46,10 @@ class Pace:
         self._arrived_at = now
         self.media_s = max(self.media_s, end)
 
+    def resume(self, media_s: float) -> None:
+        """The source is back: no track is behind because it was away."""
+        self._ends = {track: max(end, media_s) for track, end in self._ends.items()}
+
     def behind(self, media_s: float) -> list[tuple[str, float]]:
         """How far each track is behind `media_s`, in seconds, 0 for those that are not."""
         return [(track, max(0.0, media_s - end)) for track, end in self._ends.items()]

@@ -208,6 +208,7 @@ class Pipeline:
         self._watchers.pass_time(packet.end)
         if self._down is not None or self._up is not None:
             self._down = self._up = None
+            self._pace.resume(packet.time)
             self._observe(Connection(STREAM_TRACK, now, True))
         if STREAM_TRACK in self._idling:
             self._look_at(STREAM_TRACK, now, 0.0)

@@ -6,6 +6,7 @@ ever further behind: Full → Adaptive → KeyframesOnly, and back when there is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streammonitor_api.fidelity import Fidelity
@@ -31,16 +32,20 @@ LONGEST_TRIAL_S = 240.0
 class FidelityControl:
     """Chooses the fidelity of one live stream from its lag.
 
-    `ceiling` is what the user asked for: never exceeded. Times are monotonic seconds.
+    ceiling: what the user asked for, never exceeded. chance: from 0 to 1, by how much of itself
+    the time before a trial is prolonged: streams that were lowered together, because together
+    they were too many, are raised one by one. Times are monotonic seconds.
     """
 
     ceiling: Fidelity = Fidelity.FULL
+    chance: Callable[[], float] = lambda: 0.0
 
     def __post_init__(self) -> None:
         self.fidelity = self.ceiling
         self._changed_at = float("-inf")
         self._room_since: float | None = None
         self._trial_s = FIRST_TRIAL_S
+        self._wait_s = FIRST_TRIAL_S
 
     def choose(self, lag_s: float, now: float) -> Fidelity:
         """Take the lag as of now and say at what fidelity to go on."""
@@ -51,7 +56,7 @@ class FidelityControl:
         elif lag_s < RAISE_LAG_S:
             if self._room_since is None:
                 self._room_since = now
-            if now - max(self._room_since, self._changed_at) >= self._trial_s:
+            if now - max(self._room_since, self._changed_at) >= self._wait_s:
                 self._raise(now)
         else:
             self._room_since = None
@@ -71,5 +76,6 @@ class FidelityControl:
 
     def _move(self, fidelity: Fidelity, now: float) -> None:
         self.fidelity = fidelity
+        self._wait_s = self._trial_s * (1.0 + self.chance())
         self._changed_at = now
         self._room_since = None

@@ -11,6 +11,7 @@ the stream's clock, seconds since the watching began; all others count in media 
 from __future__ import annotations
 
 import math
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -75,7 +76,8 @@ class Pipeline:
         self.source = source
         self.stream = stream
         self._evidence = evidence
-        self._control = FidelityControl(fidelity)
+        # Not for secrets: it only spreads trials in time.
+        self._control = FidelityControl(fidelity, random.random)
         source.set_fidelity(fidelity)
         self._until_media_s = until_media_s
         self._lock = threading.Lock()

@@ -53,3 +53,17 @@ def test_machine_that_is_too_small_settles() -> None:
 
     last_trials = [later - earlier for earlier, later in zip(changes, changes[2:], strict=False)]
     assert last_trials[-1] >= LONGEST_TRIAL_S
+
+
+def test_streams_lowered_together_are_raised_one_by_one() -> None:
+    controls = [FidelityControl(chance=iter([share] * 9).__next__) for share in (0.0, 0.5, 1.0)]
+    raised_at = []
+    for control in controls:
+        control.choose(3.0, 0.0)
+        now = 0.0
+        while control.fidelity is not Fidelity.FULL:
+            now += 1.0
+            control.choose(0.0, now)
+        raised_at.append(now)
+
+    assert raised_at == [16.0, 24.0, 31.0]

@@ -38,6 +38,8 @@ class Script:
     progress: float | None = None
     away_at: float = math.inf
     """When it counts as away, unless something has come before."""
+    stopped: tuple[float, float] = (math.inf, math.inf)
+    """From when to when the process does nothing."""
     reconnects: int = 0
     waited_s: float = 0.0
     now: float = 0.0
@@ -65,7 +67,8 @@ class Script:
         while self.next_tick <= until:
             self.now = self.next_tick
             self.next_tick += TICK_S
-            self.pipeline.tick()
+            if not self.stopped[0] <= self.now < self.stopped[1]:
+                self.pipeline.tick()
         self.now = until
 
 
@@ -148,6 +151,24 @@ def test_segments_in_bursts_are_no_stall() -> None:
     ]
 
     assert play(Script(bursts, cadence_s=6.0), until=126) == []
+
+
+def test_process_that_was_stopped_has_seen_no_stall() -> None:
+    script = Script(packets(0, 20) + packets(20, 50, at=30))
+    script.stopped = (20.0, 30.0)
+
+    assert play(script, until=60) == []
+
+
+def test_stall_goes_on_although_the_process_was_stopped() -> None:
+    script = Script(packets(0, 20) + packets(20, 50, at=40))
+    script.stopped = (23.0, 33.0)
+    events = play(script, until=70)
+
+    assert told(events) == [
+        ("opened", "stream-stall", "stream"),
+        ("closed", "stream-stall", "stream"),
+    ]
 
 
 def test_source_that_goes_away_is_one_incident() -> None:

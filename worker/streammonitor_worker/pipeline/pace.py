@@ -54,6 +54,10 @@ class Pace:
         """How far each track is behind `media_s`, in seconds, 0 for those that are not."""
         return [(track, max(0.0, media_s - end)) for track, end in self._ends.items()]
 
+    def leave_out(self, seconds: float) -> None:
+        """Nobody looked for so long, so that nothing came says nothing."""
+        self._arrived_at += seconds
+
     def idle(self, now: float, cadence_s: float) -> float:
         """Seconds without media beyond the interval at which the source delivers, >= 0."""
         return max(0.0, now - self._arrived_at - cadence_s)

@@ -43,6 +43,9 @@ from streammonitor_worker.status import StreamState, StreamStatus
 ALERT_S = 10.0
 """At adaptive fidelity every picture is decoded for this long after something was suspicious:
 twice the longest alarm duration of a picture defect, and two groups of pictures of 5 s."""
+PAUSED_S = 1.0
+"""Ticks that come this late come to a process that was stopped, or to a machine that was: ten
+times the interval at which they are due."""
 _SILENT_DBFS = -120.0
 
 
@@ -91,6 +94,7 @@ class Pipeline:
         self._levels: dict[str, tuple[float, ...]] = {}
         self._down: Connection | None = None
         self._up: Connection | None = None
+        self._ticked_at = 0.0
         self._idling: set[str] = set()
         self._looked_at_tracks_s = 0.0
         self._pictures = 0
@@ -128,6 +132,9 @@ class Pipeline:
             if self.ended:
                 return
             now = self._now()
+            since_s, self._ticked_at = now - self._ticked_at, now
+            if since_s > PAUSED_S:
+                self._pace.leave_out(since_s)
             if self._down is None and self.source.away:
                 self._go_down(self.source.away)
             elif self._down is not None:

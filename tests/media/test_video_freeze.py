@@ -146,13 +146,13 @@ def test_living_scene_raises_nothing(scene: str, tmp_path: Path) -> None:
 
 
 def clock(count: int, height: int, width: int, digit: tuple[int, int]) -> Iterator[Planes]:
-    """A photograph with a clock of one digit, 60 levels lighter than its ground."""
+    """A photograph with a clock of one digit, 80 levels lighter than its ground."""
     scene = texture(height, width, contrast=20)
     for index in range(count):
         luma = scene.copy()
         shape = np.random.default_rng(index // FPS).random((digit[0] // 2, digit[1] // 2)) < 0.5
         place = luma[height - 40 : height - 40 + digit[0], width - 60 : width - 60 + digit[1]]
-        place[np.kron(shape, np.ones((2, 2))).astype(bool)] += np.uint8(60)
+        place[np.kron(shape, np.ones((2, 2))).astype(bool)] += np.uint8(80)
         yield coloured(luma)
 
 

@@ -6,7 +6,7 @@ Measure
     below says that the picture lives; `since` is the first of the pictures that are the same.
 Reads
     `Picture.probe`; `Picture.tiles` when it moves little; thinned-out chroma and, a stripe a
-    picture so that all of it is seen four times a second, `Picture.luma` in full when it rests.
+    picture so that all of it is seen twice a second, `Picture.luma` in full when it rests.
 How noise is told from life
     Quantisation noise nearly cancels out in a tile; movement adds up against the first picture.
     The smallest movement that must be seen and the largest noise that must not be were measured
@@ -83,6 +83,8 @@ _COARSE = 2.3
 _KEY_INTERVAL_S = 0.4
 """Where every picture is a key picture, none is an exception."""
 _FADE_LIMIT = 0.9
+_COLOUR_EACH = 4
+"""Pictures of which one is compared in colour: what changes seldom does so in colour alone."""
 _SPOT_CHANGE = 16.0
 """Levels that the noise of key pictures can change a tile by."""
 _FLOOR_DB = -100.0
@@ -218,7 +220,7 @@ class VideoFreeze(Detector[Picture]):
                 stretch.limit = min(1.25 * stretch.drift, most)
         if stretch.drift > stretch.limit or abs(fade) > _FADE_LIMIT:
             return True
-        if still.colour_drift(picture) > stretch.limit:
+        if not stretch.pictures % _COLOUR_EACH and still.colour_drift(picture) > stretch.limit:
             return True
         detail = still.next_detail(picture, self._interval)
         if detail.excess <= self.settings.detail:

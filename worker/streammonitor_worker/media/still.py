@@ -8,7 +8,7 @@ is asked here tells that noise from life. All of it is asked of tiles of 8×8 sa
     fade    mean change of the whole picture, in which noise cancels out altogether.
     detail  the most changed tile, by its mean absolute change, against what is usual in this
             picture: 3 levels and twice the 90th percentile; or the most changed sample against
-            five times that. Noise is spread over the picture, a clock or a cursor is not.
+            six times that. Noise is spread over the picture, a clock or a cursor is not.
 
 Which values mean life is the detector's business: `detectors/video_freeze.py`, with the figures
 that were measured.
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     U8 = NDArray[np.uint8]
 
-_STRIPE_SAMPLES = 1 << 18
-"""Samples looked at in full per picture: all of 480p, an eighth of 1080p; 0.1 ms."""
-_SWEEP_S = 0.25
+_STRIPE_SAMPLES = 1 << 17
+"""Samples looked at in full per picture: a third of 480p, a fifteenth of 1080p; 0.05 ms."""
+_SWEEP_S = 0.5
 """In this time all stripes have been looked at: each second of a clock is seen in time."""
 _SPOT = 4 * TILE
 """Side of the spot around a detail that is followed from picture to picture."""

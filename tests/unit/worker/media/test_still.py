@@ -20,7 +20,7 @@ def changed(planes: Planes, top: int, left: int, size: int, by: int) -> Planes:
 
 def sweep(still: Still, planes: Planes, interval: float = INTERVAL) -> list[Detail]:
     """Look until all of the picture has been seen."""
-    return [still.next_detail(picture(planes), interval) for _ in range(round(0.25 / interval) + 1)]
+    return [still.next_detail(picture(planes), interval) for _ in range(round(0.5 / interval) + 1)]
 
 
 def test_same_picture_does_not_differ() -> None:
@@ -78,7 +78,7 @@ def test_detail_is_found_wherever_it_is(
     still = Still(picture(deepened(planes, depth), depth=depth))
 
     now = deepened(changed(planes, top, left, 6, 100), depth)
-    seen = [still.next_detail(picture(now, depth=depth), INTERVAL) for _ in range(7)]
+    seen = [still.next_detail(picture(now, depth=depth), INTERVAL) for _ in range(13)]
 
     most = max(seen, key=lambda detail: detail.excess)
     assert most.excess > 3.5
@@ -86,7 +86,7 @@ def test_detail_is_found_wherever_it_is(
     assert abs(most.left - left) <= 8
 
 
-def test_all_stripes_are_seen_four_times_a_second() -> None:
+def test_all_stripes_are_seen_twice_a_second() -> None:
     planes = field(*HD)
     for interval in (1 / 60, 1 / 25, 1 / 5, 2.0):
         still = Still(picture(planes))
@@ -99,7 +99,9 @@ def test_single_dot_is_a_detail() -> None:
     planes = field(*SD)
     still = Still(picture(planes))
 
-    assert still.next_detail(picture(changed(planes, 200, 300, 1, 100)), INTERVAL).excess > 3.5
+    seen = sweep(still, changed(planes, 200, 300, 1, 100))
+
+    assert max(detail.excess for detail in seen) > 3.5
 
 
 def test_noise_everywhere_is_no_detail() -> None:

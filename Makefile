@@ -5,10 +5,10 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SOURCES := api worker cli
+SOURCES := api worker operator cli
 CHECKED := $(SOURCES) tests bench
 # What a fresh machine can run: no cluster, no installation.
-LEVELS := tests/unit tests/media tests/contract tests/simulation
+LEVELS := tests/unit tests/media tests/contract tests/simulation tests/kubernetes
 PYTEST_ARGS ?=
 ARGS ?=
 export URL

@@ -16,11 +16,16 @@ EventKind = Literal["opened", "updated", "closed"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened to an incident. `time` is when it was told (RFC 3339, wall clock)."""
+    """Something happened to an incident. `time` is when it was told (RFC 3339, wall clock).
+
+    `revision` counts the events of one incident, from 1, whoever tells them: what has been seen
+    already is known by (incident id, revision).
+    """
 
     kind: EventKind
     time: str
     incident: Incident
+    revision: int = 1
 
     def as_json(self) -> dict[str, object]:
         return {"event": self.kind, "time": self.time, "incident": self.incident.as_json()}

@@ -14,6 +14,9 @@ A present measure that comes `clear_after` after the recovery, with no measure a
 (the source was away), begins another defect: the one before is closed first.
 So a defect that flickers is one incident, its onset is the first defective sample although the
 alarm comes later, and its recovery the first good one although that is believed later.
+
+A stream changes its owner while defects go on: `adopt` lets a tracker continue one that another
+told. It is then as if this tracker had opened it, whatever state it was in.
 """
 
 from __future__ import annotations
@@ -97,6 +100,7 @@ class Tracker:
         "_moment",
         "_next_update",
         "_not_before",
+        "_present_until",
         "_recovery",
         "_threshold",
         "state",
@@ -120,6 +124,8 @@ class Tracker:
         self._defect: Defect | None = None
         self._last_present = float("-inf")
         self._not_before = float("-inf")
+        self._present_until = float("-inf")
+        """Up to here the defect is known to be present, as another tracker saw it."""
         self._recovery = float("-inf")
         self._next_update = FIRST_UPDATE_S
 
@@ -135,6 +141,36 @@ class Tracker:
         if self.state is State.CLEAR:
             return ()
         return self._absent(measure)
+
+    def adjust(self, *, alarm_after: float, clear_after: float, threshold: float) -> None:
+        """Go on with other settings; what is open stays open."""
+        self._alarm_after = alarm_after
+        self._clear_after = clear_after
+        self._threshold = threshold
+
+    def adopt(self, defect: Defect, now: float) -> None:
+        """Go on with a defect that another tracker has opened and not closed.
+
+        `defect.onset` is on this tracker's time axis and may lie before whatever it has seen, or
+        after it, where the other was ahead; it was present for `alarm_after`, or it would not
+        have been opened. `now` is how far this tracker is. What it was told itself of the same
+        defect is kept: the worst value, and a recovery.
+        """
+        known, self._defect = self._defect, defect
+        if known is not None:
+            self._note_worst_of(known.value, known.evidence)
+        if self.state is State.PENDING or (
+            self.state is State.CLEAR and self._last_present <= defect.onset
+        ):
+            self.state = State.OPEN
+        elif self.state is State.CLEAR:
+            self._recover(self._last_present)
+        elif self.state is State.CLEARING:
+            self._recover(self._recovery)
+        self._present_until = defect.onset + self._alarm_after
+        self._next_update = FIRST_UPDATE_S
+        while self._next_update <= now - defect.onset:
+            self._next_update *= 2
 
     def finish(self) -> tuple[Transition, ...]:
         """End of the stream: an open incident is closed, its recovery unknown unless it had
@@ -156,7 +192,7 @@ class Tracker:
             self.state = State.PENDING
             told = (*told, Transition("pending", self._defect))
         else:
-            self._note_worst(measure)
+            self._note_worst_of(measure.value, measure.evidence)
         if self.state is State.PENDING:
             if measure.end - self._defect.onset < self._alarm_after - _ROUNDING_S:
                 return told
@@ -171,13 +207,13 @@ class Tracker:
             return (Transition("updated", self._defect),)
         return ()
 
-    def _note_worst(self, measure: MeasureLike) -> None:
+    def _note_worst_of(self, value: float, evidence: Mapping[str, object] | None) -> None:
         known = self._defect
         if known is None:
             return
-        if abs(measure.value - self._threshold) > abs(known.value - self._threshold):
-            evidence = known.evidence if measure.evidence is None else dict(measure.evidence)
-            self._defect = replace(known, value=measure.value, evidence=evidence)
+        if abs(value - self._threshold) > abs(known.value - self._threshold):
+            kept = known.evidence if evidence is None else dict(evidence)
+            self._defect = replace(known, value=value, evidence=kept)
 
     def _absent(self, measure: MeasureLike) -> tuple[Transition, ...]:
         start = max(measure.start, self._last_present)
@@ -185,14 +221,18 @@ class Tracker:
         if self.state is State.PENDING:
             gone = end - self._last_present >= self._bridge - _ROUNDING_S
             return self._end("dropped") if gone else ()
-        if self.state is State.OPEN and self._defect is not None:
-            self.state = State.CLEARING
-            self._recovery = start
-            self._defect = replace(
-                self._defect, recovery=start, recovery_moment=self._moment(start)
-            )
+        if end <= self._present_until:
+            return ()
+        if self.state is State.OPEN:
+            self._recover(max(start, self._present_until))
         clear = end - self._recovery >= self._clear_after - _ROUNDING_S
         return self._end("closed") if clear else ()
+
+    def _recover(self, at: float) -> None:
+        self.state = State.CLEARING
+        self._recovery = at
+        if self._defect is not None:
+            self._defect = replace(self._defect, recovery=at, recovery_moment=self._moment(at))
 
     def _end(self, kind: str) -> tuple[Transition, ...]:
         defect = self._defect
@@ -200,5 +240,6 @@ class Tracker:
             return ()
         self.state = State.CLEAR
         self._defect = None
+        self._present_until = float("-inf")
         self._not_before = max(self._not_before, self._last_present)
         return (Transition(kind, defect),)

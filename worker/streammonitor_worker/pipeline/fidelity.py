@@ -62,6 +62,13 @@ class FidelityControl:
             self._room_since = None
         return self.fidelity
 
+    def limit(self, ceiling: Fidelity) -> None:
+        """Never exceed this from now on; where it was the limit that held, go to the new one."""
+        at_ceiling = self.fidelity is self.ceiling
+        self.ceiling = ceiling
+        if at_ceiling or _ORDER.index(self.fidelity) < _ORDER.index(ceiling):
+            self.fidelity = ceiling
+
     def _lower(self, now: float) -> None:
         position = _ORDER.index(self.fidelity)
         if position + 1 == len(_ORDER):

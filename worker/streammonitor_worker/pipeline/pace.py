@@ -37,6 +37,14 @@ class Pace:
             return self.wall(media_s)
         return self.wall(self._arrived_at) - (self.media_s - media_s)
 
+    def clock_at(self, wall_s: float) -> float:
+        """The moment of the stream's clock of a wall-clock time."""
+        return wall_s - self._wall_start
+
+    def media_at(self, wall_s: float, *, live: bool) -> float:
+        """The media time of a wall-clock time: `wall_of_media` backwards."""
+        return self.media_s + wall_s - self.wall_of_media(self.media_s, live=live)
+
     def arrived(self, track: str, time: float, end: float, jump_s: float, now: float) -> None:
         """A packet of `track` from `time` to `end` is here."""
         if jump_s > 0 and track in self._ends:

@@ -14,14 +14,14 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from streammonitor_api.errors import StreamMonitorError
 from streammonitor_api.events import Event
 from streammonitor_api.fidelity import Fidelity
-from streammonitor_api.incident import Moment, wall_time
+from streammonitor_api.incident import Incident, Moment, wall_time
 from streammonitor_api.plan import Plan
 from streammonitor_worker.media import (
     STREAM_TRACK,
@@ -36,6 +36,7 @@ from streammonitor_worker.media import (
 from streammonitor_worker.pipeline.evidence import EvidenceKeeper
 from streammonitor_worker.pipeline.fidelity import FidelityControl
 from streammonitor_worker.pipeline.pace import TRACK_IDLE_S, Pace
+from streammonitor_worker.pipeline.telling import CLOCK_TRUST_S, OpenIncident
 from streammonitor_worker.pipeline.watchers import Watchers
 from streammonitor_worker.source import Source
 from streammonitor_worker.status import StreamState, StreamStatus
@@ -61,6 +62,7 @@ class Pipeline:
     fidelity: the highest fidelity to watch at.
     evidence: keeps pictures of incidents, or None.
     until_media_s: where to stop in a source that has an end.
+    held: it may have another owner, so nothing is told before `own`.
     clock: monotonic seconds.
     """
 
@@ -74,6 +76,7 @@ class Pipeline:
         fidelity: Fidelity = Fidelity.FULL,
         evidence: EvidenceKeeper | None = None,
         until_media_s: float = math.inf,
+        held: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.source = source
@@ -89,7 +92,7 @@ class Pipeline:
         wall_start = time.time()
         self._session = wall_time(wall_start)
         self._pace = Pace(wall_start)
-        self._watchers = Watchers(plan, self, emit, evidence)
+        self._watchers = Watchers(plan, self, emit, evidence, held=held)
         self._formats: dict[str, Format] = {}
         self._levels: dict[str, tuple[float, ...]] = {}
         self._down: Connection | None = None
@@ -132,6 +135,8 @@ class Pipeline:
             if self.ended:
                 return
             now = self._now()
+            if self._state == "watching":
+                self._watchers.expire()
             since_s, self._ticked_at = now - self._ticked_at, now
             if since_s > PAUSED_S:
                 self._pace.leave_out(since_s)
@@ -151,6 +156,41 @@ class Pipeline:
             self._state = "failed" if error else "ended"
             self._error = error
             self._watchers.finish()
+
+    def own(self, left_open: Iterable[OpenIncident], closed: Iterable[Incident]) -> None:
+        """The stream is ours: tell what is found, and go on with what the owner before left open.
+        `closed` are the incidents that it closed lately."""
+        with self._lock:
+            self._watchers.own(left_open, closed)
+
+    def change(self, plan: Plan, fidelity: Fidelity) -> None:
+        """Watch by another plan, at most at this fidelity, without opening the source again."""
+        with self._lock:
+            self._watchers.change(plan)
+            if fidelity is not self._control.ceiling:
+                self._control.limit(fidelity)
+                self.source.set_fidelity(self._control.fidelity)
+
+    def cancel(self, reason: str) -> None:
+        """End it as no longer wanted: what is open is closed, without a recovery."""
+        with self._lock:
+            if not self.ended:
+                self._state = "ended"
+                self._watchers.cancel(reason)
+
+    def release(self) -> tuple[OpenIncident, ...]:
+        """End it for another owner; returns what that one is to continue."""
+        with self._lock:
+            if self.ended:
+                return ()
+            self._state = "ended"
+            return self._watchers.left_open
+
+    def lose(self, reason: str) -> None:
+        """Go on as a stream whose source is away, for a source that has given up."""
+        with self._lock:
+            if not self.ended:
+                self._go_down(reason)
 
     def status(self) -> StreamStatus:
         """How it is doing right now."""
@@ -247,7 +287,7 @@ class Pipeline:
         if suspicious and self._control.fidelity is Fidelity.ADAPTIVE:
             self.source.alert(self._pace.media_s + ALERT_S)
 
-    # What incidents have to know, see `watchers.Clock`
+    # What incidents have to know, see `telling.Clock`
 
     @property
     def session(self) -> str:
@@ -262,6 +302,22 @@ class Pipeline:
 
     def clock_moment(self, now: float) -> Moment:
         return Moment(self._pace.media_s, wall_time(self._pace.wall(now)))
+
+    def reached(self) -> tuple[float, float]:
+        return self._pace.media_s, self._now()
+
+    def source_time(self, media_s: float) -> float | None:
+        return self.source.raw_time(media_s)
+
+    def clock_at(self, wall_s: float) -> float:
+        return self._pace.clock_at(wall_s)
+
+    def media_at(self, wall_s: float, source_s: float | None) -> float:
+        by_clock = self._pace.media_at(wall_s, live=self.source.live is not False)
+        by_source = None if source_s is None else self.source.media_time(source_s)
+        if by_source is None or abs(by_source - by_clock) > CLOCK_TRUST_S:
+            return by_clock
+        return by_source
 
 
 def _levels_dbfs(sound: Sound) -> tuple[float, ...]:

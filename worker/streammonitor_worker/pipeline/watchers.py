@@ -2,7 +2,7 @@
 
 Detectors are made when the first item that they read comes, one for each track (or one for the
 stream, where their `scope` says so). Each has a tracker of its own; what the trackers tell becomes
-an `Incident` here, and nowhere else.
+an event in `telling.py`.
 """
 
 from __future__ import annotations
@@ -10,54 +10,24 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from streammonitor_api.catalogue import camel_case
-from streammonitor_api.events import Event, EventKind
-from streammonitor_api.incident import Incident, Moment, incident_id
+from streammonitor_api.events import Event
+from streammonitor_api.incident import Incident
 from streammonitor_api.plan import DetectorPlan, Plan
 from streammonitor_worker.detectors.base import Detector, Measure
 from streammonitor_worker.detectors.registry import detector_types
-from streammonitor_worker.incidents import State, Tracker, Transition
+from streammonitor_worker.incidents import State, Tracker
 from streammonitor_worker.media import STREAM_TRACK, Connection, Idle, Item
 from streammonitor_worker.pipeline.evidence import EvidenceKeeper
-
-
-class Clock(Protocol):
-    """What an incident has to know of its stream."""
-
-    stream: str
-
-    @property
-    def session(self) -> str:
-        """Keeps two watches of one live source apart; empty for files."""
-
-    def media_moment(self, media_s: float) -> Moment:
-        """The moment of this media time."""
-
-    def clock_moment(self, now: float) -> Moment:
-        """The moment of this time on the stream's clock."""
-
-    def wall_now(self) -> str:
-        """The wall-clock time, RFC 3339."""
-
-
-@dataclass(slots=True)
-class Watcher:
-    """A detector on a track, and the tracker of what it finds."""
-
-    detector: Detector[Any]
-    tracker: Tracker
-    plan: DetectorPlan
-    track: str
-    incident: Incident | None = None
+from streammonitor_worker.pipeline.telling import Clock, OpenIncident, Teller, Watcher
 
 
 class Watchers:
     """All detectors of one stream.
 
-    `emit` takes every event in order.
+    `emit` takes every event in order. `held`: nothing is told before `own`.
     """
 
     def __init__(
@@ -66,21 +36,63 @@ class Watchers:
         clock: Clock,
         emit: Callable[[Event], None],
         evidence: EvidenceKeeper | None = None,
+        *,
+        held: bool = False,
     ) -> None:
         self._plan = plan
         self._clock = clock
-        self._emit = emit
-        self._evidence = evidence
+        self._teller = Teller(clock, emit, evidence, held=held)
         self._by_item: dict[tuple[type, str], list[Watcher]] = {}
         self._by_name: dict[tuple[str, str], Watcher] = {}
         self._passing: list[Watcher] = []
         """Those that have found something of an instant, until it is closed."""
-        self.opened = 0
+
+    @property
+    def opened(self) -> int:
         """Incidents opened so far."""
+        return self._teller.opened
 
     @property
     def open_incidents(self) -> tuple[Incident, ...]:
-        return tuple(w.incident for w in self._by_name.values() if w.incident is not None)
+        """Those that were told and not closed."""
+        return tuple(one.incident for one in self.left_open)
+
+    @property
+    def left_open(self) -> tuple[OpenIncident, ...]:
+        """What another owner would have to continue."""
+        own = self._by_name.values()
+        told = (OpenIncident(w.incident, w.revision) for w in own if w.incident and w.revision)
+        return (*told, *self._teller.waiting)
+
+    def own(self, left_open: Iterable[OpenIncident], closed: Iterable[Incident]) -> None:
+        """Tell from now on what is found; see `Teller.own`."""
+        self._teller.own(self._by_name.values(), left_open, closed)
+        self._teller.drop(self._plan)
+
+    def change(self, plan: Plan) -> None:
+        """Go on by another plan. Detectors whose settings changed begin anew, their incidents go
+        on; those of detectors that are not in it are closed."""
+        self._plan = plan
+        self._by_item.clear()
+        for key, watcher in list(self._by_name.items()):
+            wanted = plan.get(key[0])
+            if wanted is None:
+                self._teller.cancel(watcher, "the detector was disabled")
+                del self._by_name[key]
+            elif wanted != watcher.plan:
+                self._adjust(watcher, wanted)
+        self._passing = [w for w in self._passing if w.key in self._by_name]
+        self._teller.drop(plan)
+
+    def expire(self) -> None:
+        """Media comes: close what was left open on tracks that are gone."""
+        self._teller.expire()
+
+    def cancel(self, reason: str) -> None:
+        """The stream is no longer wanted: close what is open, without a recovery."""
+        for watcher in self._by_name.values():
+            self._teller.cancel(watcher, reason)
+        self._teller.expire(at_once=True, cancelled=reason)
 
     def observe(self, item: Item) -> bool:
         """Show an item to all who read it; say whether anybody found a defect in it."""
@@ -94,7 +106,7 @@ class Watchers:
                 suspicious |= measure.present
                 changed = watcher.tracker.observe(measure)
                 if changed:
-                    self._tell(watcher, changed)
+                    self._teller.tell(watcher, changed)
                 if watcher.detector.momentary and watcher not in self._passing:
                     self._passing.append(watcher)
         return suspicious
@@ -108,13 +120,26 @@ class Watchers:
         for watcher in self._passing:
             changed = watcher.tracker.observe(absence)
             if changed:
-                self._tell(watcher, changed)
+                self._teller.tell(watcher, changed)
         self._passing = [w for w in self._passing if w.tracker.state is not State.CLEAR]
 
     def finish(self) -> None:
         """The stream has ended: close what is open."""
         for watcher in self._by_name.values():
-            self._tell(watcher, watcher.tracker.finish())
+            self._teller.tell(watcher, watcher.tracker.finish())
+        self._teller.expire(at_once=True, cancelled="the stream ended")
+
+    def _adjust(self, watcher: Watcher, plan: DetectorPlan) -> None:
+        before, watcher.plan = watcher.plan, plan
+        if before.settings != plan.settings:
+            watcher.detector = build_detector(plan)
+        watcher.tracker.adjust(
+            alarm_after=plan.alarm_after_s,
+            clear_after=plan.clear_after_s,
+            threshold=watcher.detector.threshold,
+        )
+        if before.severity != plan.severity:
+            self._teller.refresh(watcher)
 
     def _readers(self, kind: type, item_track: str) -> list[Watcher]:
         """Find or make the detectors that read this kind of item on this track."""
@@ -141,59 +166,9 @@ class Watchers:
             threshold=detector.threshold,
             moment=self._clock.clock_moment if on_stream_clock else self._clock.media_moment,
         )
-        return Watcher(detector, tracker, plan, track)
-
-    def _tell(self, watcher: Watcher, transitions: Iterable[Transition]) -> None:
-        for transition in transitions:
-            if transition.kind == "pending":
-                self._suspect(watcher, transition)
-            elif transition.kind == "dropped":
-                if self._evidence is not None:
-                    self._evidence.drop(watcher.plan.name, watcher.track)
-            else:
-                self._tell_event(watcher, transition)
-
-    def _suspect(self, watcher: Watcher, transition: Transition) -> None:
-        if self._evidence is not None and watcher.track.startswith("video:"):
-            onset_s = transition.defect.onset_moment.media_s
-            self._evidence.suspect(watcher.plan.name, watcher.track, onset_s)
-
-    def _tell_event(self, watcher: Watcher, transition: Transition) -> None:
-        kind = _event_kind(transition.kind)
-        incident = self._incident(watcher, transition)
-        watcher.incident = None if kind == "closed" else incident
-        if kind == "opened":
-            self.opened += 1
-        self._emit(Event(kind, self._clock.wall_now(), incident))
-
-    def _incident(self, watcher: Watcher, transition: Transition) -> Incident:
-        defect, plan = transition.defect, watcher.plan
-        evidence = dict(defect.evidence)
-        if watcher.incident is not None:
-            name = watcher.incident.id
-            pictures = ("first_picture", "last_good_picture")
-            known = watcher.incident.evidence
-            evidence |= {key: known[key] for key in pictures if key in known}
-        else:
-            name = incident_id(
-                self._clock.stream, plan.name, watcher.track, defect.onset, self._clock.session
-            )
-            if self._evidence is not None:
-                evidence |= self._evidence.keep(plan.name, watcher.track, name)
-        return Incident(
-            id=name,
-            stream=self._clock.stream,
-            detector=plan.name,
-            severity=plan.severity,
-            track=watcher.track,
-            onset=defect.onset_moment,
-            recovery=defect.recovery_moment,
-            duration_s=defect.duration_s,
-            value=defect.value,
-            threshold=watcher.detector.threshold,
-            unit=watcher.detector.unit,
-            evidence=evidence,
-        )
+        watcher = Watcher(detector, tracker, plan, track, on_stream_clock)
+        self._teller.welcome(watcher)
+        return watcher
 
 
 def build_detector(plan: DetectorPlan) -> Detector[Any]:
@@ -202,8 +177,3 @@ def build_detector(plan: DetectorPlan) -> Detector[Any]:
     fields = dataclasses.fields(detector_type.settings_type)
     values = {field.name: plan.settings[camel_case(field.name)] for field in fields}
     return detector_type(detector_type.settings_type(**values))
-
-
-def _event_kind(kind: str) -> EventKind:
-    kinds: dict[str, EventKind] = {"opened": "opened", "updated": "updated", "closed": "closed"}
-    return kinds[kind]

@@ -111,6 +111,14 @@ class Source:
             return self._waiting.trouble or "nothing that can be watched comes"
         return self._waiting.trouble
 
+    def raw_time(self, media_s: float) -> float | None:
+        """The source's own timestamp (seconds) of a media time; None before there is any."""
+        return self._timeline.raw_time(media_s)
+
+    def media_time(self, raw_s: float) -> float | None:
+        """The media time of one of the source's own timestamps; None before there is any."""
+        return self._timeline.media_time(raw_s)
+
     def set_fidelity(self, fidelity: Fidelity) -> None:
         """Decode less from now on, or more from the next key picture on."""
         self._attention.fidelity = fidelity

@@ -80,6 +80,20 @@ class Timeline:
         """Departure that the next packet is to tell."""
         self._tracks: dict[str, _Track] = {}
 
+    def raw_time(self, media_s: float) -> float | None:
+        """The container's own timestamp of a media time; None before there is any."""
+        if self._last_raw is None:
+            return None
+        raw = media_s - self._offset
+        return raw if self._wrap_s is None else raw % self._wrap_s
+
+    def media_time(self, raw: float) -> float | None:
+        """The media time of a container's timestamp: of all that it may stand for, the one
+        closest to the present."""
+        if self._last_raw is None:
+            return None
+        return unwrapped(raw, self._last_raw, self._wrap_s) + self._offset
+
     def begin(
         self, first_s: float, *, at_s: float, wrap_s: float | None = None, sparse: bool = False
     ) -> None:

@@ -1,8 +1,12 @@
 """What can go wrong, by what the caller can do about it.
 
     StreamMonitorError
-    ├── InputError     the user has to change something: a file, an option, a setting
-    └── SourceError    a source cannot be read; live ones are retried
+    ├── InputError            the user has to change something: a file, an option, a setting
+    ├── SourceError           a source cannot be read; live ones are retried
+    ├── FencedError           a newer owner, operator or start of this worker: stop, never retry
+    ├── VersionError          the other side speaks another version of the contract
+    └── UnavailableError      Redis cannot be used now: keep what is to be written, retry
+        └── LostError         Redis answers but lost what it held: write it anew, then go on
 
 Messages read `<where>: <what is wrong>; <what to do>` and never hold credentials.
 """
@@ -30,6 +34,36 @@ class SourceError(StreamMonitorError):
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+class FencedError(StreamMonitorError):
+    """Somebody newer has taken over: a claim with a higher epoch, an operator with a higher term.
+
+    Whoever gets this stops what it does for that stream or fleet; trying again will not help.
+    """
+
+
+class VersionError(StreamMonitorError):
+    """Operator and worker speak versions of the contract that do not go together."""
+
+
+class UnavailableError(StreamMonitorError):
+    """Redis cannot be used now. What was to be written is kept and written later.
+
+    `permanent` says that waiting will not help before somebody changes a setting: a password, a
+    certificate, a role. It is retried all the same, slowly: settings change.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class LostError(UnavailableError):
+    """Redis answers, but what it must know is gone: it was flushed, or came back older.
+
+    The operator takes a new term and writes specs and assignments anew; a worker claims again.
+    """
 
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:

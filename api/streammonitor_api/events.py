@@ -6,12 +6,15 @@ The written form is the contract of `streammonitor watch --output jsonl`: one JS
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from streammonitor_api.incident import Incident
 
 EventKind = Literal["opened", "updated", "closed"]
+
+EVENT_KINDS: tuple[EventKind, ...] = ("opened", "updated", "closed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,14 @@ class Event:
 
     def as_json(self) -> dict[str, object]:
         return {"event": self.kind, "time": self.time, "incident": self.incident.as_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Event:
+        """Read the written form. Raises KeyError, TypeError or ValueError for what is no event."""
+        kind = data["event"]
+        if kind not in EVENT_KINDS:
+            raise ValueError(f"no event {kind!r}; known are: {', '.join(EVENT_KINDS)}")
+        return cls(kind, str(data["time"]), Incident.from_json(data["incident"]))
 
 
 @dataclass(frozen=True, slots=True)

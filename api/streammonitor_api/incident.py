@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Severity = Literal["warning", "critical"]
 
@@ -36,6 +36,15 @@ class Moment:
 
     def as_json(self) -> dict[str, object]:
         return {"media_s": round(self.media_s, 3), "wall": self.wall}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Moment:
+        return cls(float(data["media_s"]), str(data["wall"]))
+
+    @property
+    def wall_ms(self) -> int:
+        """The wall clock as milliseconds since 1970."""
+        return round(datetime.fromisoformat(self.wall).timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,28 @@ class Incident:
             "evidence": {str(key): _plain(value) for key, value in self.evidence.items()},
         }
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Incident:
+        """Read the written form. A measure that was not finite comes back as NaN.
+
+        Raises KeyError, TypeError or ValueError for what is no incident.
+        """
+        recovery, duration_s, measure = data["recovery"], data["duration_s"], data["measure"]
+        return cls(
+            id=str(data["id"]),
+            stream=str(data["stream"]),
+            detector=str(data["detector"]),
+            severity=data["severity"],
+            track=str(data["track"]),
+            onset=Moment.from_json(data["onset"]),
+            recovery=None if recovery is None else Moment.from_json(recovery),
+            duration_s=None if duration_s is None else float(duration_s),
+            value=_read_number(measure["value"]),
+            threshold=_read_number(measure["threshold"]),
+            unit=str(measure["unit"]),
+            evidence=dict(data["evidence"]),
+        )
+
 
 def incident_id(stream: str, detector: str, track: str, onset_s: float, session: str = "") -> str:
     """Name an incident by what it is: 16 hexadecimal digits, the same for the same defect.
@@ -106,6 +137,10 @@ class _Scalar(Protocol):
 def _number(value: float) -> float | None:
     number = float(value)
     return round(number, _VALUE_DIGITS) if math.isfinite(number) else None
+
+
+def _read_number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,1 @@
+"""The contract between operator and workers, over Redis: keys, records, scripts, typed calls."""

@@ -43,6 +43,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """An incident that was told and not closed, with the revision of its last event: what an
+    owner of a stream leaves to the next."""
+
+    incident: Incident
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What became of a stream, told once at its end.
 

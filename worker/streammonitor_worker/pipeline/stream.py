@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from streammonitor_api.errors import StreamMonitorError
-from streammonitor_api.events import Event
+from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.incident import Incident, Moment, wall_time
 from streammonitor_api.plan import Plan
@@ -36,7 +36,7 @@ from streammonitor_worker.media import (
 from streammonitor_worker.pipeline.evidence import EvidenceKeeper
 from streammonitor_worker.pipeline.fidelity import FidelityControl
 from streammonitor_worker.pipeline.pace import TRACK_IDLE_S, Pace
-from streammonitor_worker.pipeline.telling import CLOCK_TRUST_S, OpenIncident
+from streammonitor_worker.pipeline.telling import CLOCK_TRUST_S
 from streammonitor_worker.pipeline.watchers import Watchers
 from streammonitor_worker.source import Source
 from streammonitor_worker.status import StreamState, StreamStatus

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from streammonitor_api.events import Event, EventKind
+from streammonitor_api.events import Event, EventKind, OpenIncident
 from streammonitor_api.incident import Incident, Moment, incident_id, wall_time
 from streammonitor_api.plan import DetectorPlan
 from streammonitor_worker.detectors.base import Detector
@@ -30,9 +30,12 @@ shortest time (`clear_after`, 1 s) that keeps two incidents of one kind apart.""
 SAME_WALL_S = 2.0
 """The same where there are only clocks to compare: they count from when media arrived, and whether
 a source is there is looked at by each for itself."""
-CLOCK_TRUST_S = 120.0
+CLOCK_TRUST_S = 60.0
 """Timestamps and wall clock may disagree by this much on when something was; a source whose
-timestamps began anew is farther off. The longest playlists that are joined hold less."""
+timestamps began anew is farther off. A playlist is joined three segments before its end, of 10 s
+at most usually, and what was dead was found to be so within 3 s."""
+REREAD_S = 60.0
+"""How long after the change of owners anything is taken for what the owner before has seen."""
 JOINING_S = 1.0
 """What ends this soon after the joining is an artefact of it: decoders begin without the pictures
 that theirs refer to."""
@@ -69,14 +72,6 @@ class Clock(Protocol):
 
     def reached(self) -> tuple[float, float]:
         """How far it is: media time, and time on the stream's clock."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenIncident:
-    """An incident that was told and not closed, with the revision of its last event."""
-
-    incident: Incident
-    revision: int
 
 
 @dataclass(slots=True)
@@ -122,6 +117,7 @@ class Teller:
         """To be adopted, by detector and track, as soon as the track shows up."""
         self._waiting_since: float | None = None
         self._told_before: list[Incident] = []
+        self._told_until = 0.0
         self._held_closed: list[Incident] = []
         self.opened = 0
         """Incidents opened so far."""
@@ -151,13 +147,14 @@ class Teller:
         """From now on what is found is told, beginning with what the owner before has not told.
 
         `left_open` are continued; `closed` are those that it closed lately, the oldest of them
-        before anything that is still to be read again.
+        before anything that is still to be read again. May be called again.
         """
         self._held = False
-        self._waiting = {(one.incident.detector, one.incident.track): one for one in left_open}
+        self._waiting |= {(one.incident.detector, one.incident.track): one for one in left_open}
         self._waiting_since = None
         known = [one.incident for one in self._waiting.values()]
         self._told_before = [one for one in closed if one.recovery is not None]
+        self._told_until = self._clock.reached()[1] + REREAD_S
         missed, self._held_closed = self._held_closed, []
         for incident in missed:
             if incident.onset.media_s > JOINING_S and not self._was_told(incident, known):
@@ -172,7 +169,9 @@ class Teller:
         """Let a watcher, new or held until now, go on with what is its."""
         adopted = self._waiting.pop(watcher.key, None)
         if adopted is not None:
-            self._adopt(watcher, adopted)
+            known = watcher.incident if watcher.revision else None
+            if known is None or known.id != adopted.incident.id:
+                self._adopt(watcher, adopted)
         elif not self._held and watcher.incident is not None and watcher.revision == 0:
             self._open(watcher, watcher.incident)
 
@@ -255,6 +254,8 @@ class Teller:
 
     def _was_told(self, incident: Incident, others: Iterable[Incident] = ()) -> bool:
         """Whether another owner has told this one, or it is one of the others."""
+        if self._clock.reached()[1] >= self._told_until:
+            self._told_before = []
         return any(_same(incident, other) for other in (*self._told_before, *others))
 
     def _incident(self, watcher: Watcher, defect: Defect) -> Incident:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from streammonitor_api.catalogue import camel_case
-from streammonitor_api.events import Event
+from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.incident import Incident
 from streammonitor_api.plan import DetectorPlan, Plan
 from streammonitor_worker.detectors.base import Detector, Measure
@@ -21,7 +21,7 @@ from streammonitor_worker.detectors.registry import detector_types
 from streammonitor_worker.incidents import State, Tracker
 from streammonitor_worker.media import STREAM_TRACK, Connection, Idle, Item
 from streammonitor_worker.pipeline.evidence import EvidenceKeeper
-from streammonitor_worker.pipeline.telling import Clock, OpenIncident, Teller, Watcher
+from streammonitor_worker.pipeline.telling import Clock, Teller, Watcher
 
 
 class Watchers:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from streammonitor_api.events import Event
+from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.incident import Incident, Moment, wall_time
 from streammonitor_api.plan import Plan, parse_adjustment, resolve_plan
 from streammonitor_worker.media import Picture
-from streammonitor_worker.pipeline.telling import ORPHAN_S, OpenIncident
+from streammonitor_worker.pipeline.telling import ORPHAN_S
 from streammonitor_worker.pipeline.watchers import Watchers
 from tests.support.builders import NOON_S
 

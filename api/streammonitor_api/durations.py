@@ -12,8 +12,11 @@ from streammonitor_api.errors import InputError
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-PATTERN = rf"^(?=[0-9])(?:{_NUMBER}h)?(?:{_NUMBER}m(?!s))?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?$"
-"""What a duration looks like: each unit at most once, the largest first."""
+PATTERN = rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?"
+"""What the whole of a duration looks like, unless it is empty: each unit at most once, the largest
+first. It means the same to RE2, and so to the API server."""
+BARE_NUMBER = _NUMBER
+"""What lacks a unit only."""
 
 _LONGEST_S = 366 * 86_400.0
 """A year: longer ones are typing errors."""
@@ -26,9 +29,9 @@ def parse_duration(text: str) -> float:
     place in front of it.
     """
     text = text.strip()
-    if re.fullmatch(_NUMBER, text):
+    if re.fullmatch(BARE_NUMBER, text):
         raise InputError(f'"{text}" has no unit; write a duration such as "{text}s"')
-    if not re.fullmatch(PATTERN, text):
+    if not text or not re.fullmatch(PATTERN, text):
         raise InputError(f'"{text}" is not a duration; write one such as "2s", "500ms" or "1m30s"')
     seconds = sum(
         float(number) * _UNITS_S[unit]

@@ -24,7 +24,7 @@ from streammonitor_api.durations import parse_duration
 from streammonitor_api.errors import InputError, suggestion
 from streammonitor_api.incident import SEVERITIES, Severity
 
-_LONGEST_S = 86_400.0
+LONGEST_S = 86_400.0
 """A day: a defect that has to last longer than that to be told is not watched for."""
 
 _COMMON = ("alarmAfter", "clearAfter", "severity", "enabled")
@@ -88,6 +88,12 @@ def resolve_plan(
     if not plan:
         raise InputError("detectors: all of them are disabled; leave at least one enabled")
     return MappingProxyType(plan)
+
+
+def check_adjustment(adjustment: Adjustment, known: Catalogue | None = None) -> None:
+    """Judge one adjustment by itself; raises InputError without its place."""
+    known = catalogue() if known is None else known
+    _Draft(known.find(adjustment.detector)).adjust(adjustment.parameter, adjustment.value)
 
 
 def parse_adjustment(text: str, known: Catalogue | None = None) -> Adjustment:
@@ -224,7 +230,7 @@ def _parsed(info: SettingInfo, text: str) -> float:
 
 def _duration(value: object) -> float:
     seconds = parse_duration(f"{value:g}" if isinstance(value, float) else str(value))
-    if seconds > _LONGEST_S:
+    if seconds > LONGEST_S:
         raise InputError(f'"{value}" is more than a day; write a shorter duration')
     return seconds
 

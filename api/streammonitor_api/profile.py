@@ -15,67 +15,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from streammonitor_api.catalogue import SettingValue
-from streammonitor_api.durations import parse_duration
-from streammonitor_api.errors import InputError, suggestion
+from streammonitor_api.errors import InputError
 from streammonitor_api.plan import Adjustment
+from streammonitor_api.resource.base import ResourceModel
+from streammonitor_api.resource.detectors import DetectorEntry
+from streammonitor_api.resource.problems import explain
+from streammonitor_api.resource.profiles import settings_of
 
 _LARGEST = 1 << 20
 """Bytes. A profile that sets everything is under 10 kB; this is no profile."""
 
 
-def _check_duration(value: object) -> str:
-    text = str(value)
-    try:
-        parse_duration(text)
-    except InputError as error:
-        raise ValueError(str(error)) from None
-    return text
-
-
-def _check_scalar(value: object) -> object:
-    if isinstance(value, float | int | str):
-        return value
-    raise ValueError("neither a number nor a text; write one of them")
-
-
-Scalar = Annotated[SettingValue, BeforeValidator(_check_scalar)]
-
-Duration = Annotated[str, BeforeValidator(_check_duration)]
-"""A duration such as "2s"; kept as written."""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, use_attribute_docstrings=True
-    )
-
-
-class DetectorEntry(_Model):
-    """Settings of one detector; what is absent keeps its default."""
-
-    name: str
-    """Name of the detector, such as video-freeze."""
-    enabled: StrictBool = True
-    """Whether it runs."""
-    severity: Literal["warning", "critical"] | None = None
-    """Severity of its incidents."""
-    alarm_after: Duration | None = None
-    """How long a defect lasts before it is an incident, such as 2s."""
-    clear_after: Duration | None = None
-    """How long the defect is away before the incident is closed, such as 1s."""
-    settings: dict[str, Scalar] = Field(default_factory=dict)
-    """The detector's own settings; `streammonitor detectors` lists them."""
-
-
-class Profile(_Model):
+class Profile(ResourceModel):
     """A set of detector settings."""
 
     detectors: list[DetectorEntry]
@@ -169,23 +126,23 @@ def _adjustments(document: _Document) -> Iterator[Adjustment]:
                 f"{document.where(*at)}: a second entry for {entry.name}; join the two"
             )
         seen.add(entry.name)
-        # Always told, also when it is the default: it is what checks the detector's name.
-        yield Adjustment(document.where(*at, "name"), entry.name, "enabled", entry.enabled)
-        for field in ("severity", "alarm_after", "clear_after"):
-            value, name = getattr(entry, field), to_camel(field)
-            if value is not None:
-                yield Adjustment(document.where(*at, name), entry.name, name, value)
-        for name, value in entry.settings.items():
-            where = document.where(*at, "settings", name)
-            yield Adjustment(where, entry.name, name, value)
+        for name, value in settings_of(entry):
+            yield Adjustment(document.where(*at, *_place_of(entry, name)), entry.name, name, value)
+
+
+def _place_of(entry: DetectorEntry, setting: str) -> tuple[str, ...]:
+    """Where a setting is written; `enabled`, which need not be, is about the name."""
+    if setting in entry.settings:
+        return ("settings", setting)
+    return ("name",) if setting == "enabled" else (setting,)
 
 
 def _validated(document: _Document) -> Profile:
     try:
-        return Profile.model_validate(document.data)
+        return Profile.model_validate(document.data, by_alias=True, by_name=False)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise InputError(f"{_place(document, first)}: {_explanation(first)}") from None
+        raise InputError(f"{_place(document, first)}: {explain(Profile, first)}") from None
 
 
 def _place(document: _Document, problem: ErrorDetails) -> str:
@@ -201,30 +158,3 @@ def _place(document: _Document, problem: ErrorDetails) -> str:
             break
         field.append(step)
     return document.where(*field)
-
-
-_MISTAKES = {
-    "list_type": "not a list; write one entry a line, each beginning with a dash",
-    "dict_type": "not a mapping; write NAME: VALUE",
-    "model_type": "not a mapping; write NAME: VALUE",
-    "bool_type": "neither true nor false; write one of them",
-    "string_type": "not a text; write a name",
-    "invalid_key": "a name is a text; put it in quotation marks",
-}
-
-
-def _explanation(problem: ErrorDetails) -> str:
-    kind, value = problem["type"], problem["input"]
-    if kind == "missing":
-        return "missing; add it"
-    if kind == "extra_forbidden":
-        model = Profile if len(problem["loc"]) == 1 else DetectorEntry
-        names = [to_camel(name) for name in model.model_fields]
-        return f"no such field; {suggestion(str(problem['loc'][-1]), names)}"
-    if kind == "value_error":
-        return str(problem["ctx"]["error"])
-    if kind == "literal_error":
-        return f'no severity "{value}"; {suggestion(str(value), ("warning", "critical"))}'
-    if kind in _MISTAKES:
-        return _MISTAKES[kind]
-    return f"{problem['msg']}; see the documentation of profiles"

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from streammonitor_api.incident import Incident
-from streammonitor_worker.media import Format
+
+if TYPE_CHECKING:  # whoever only tells how streams are has no use for numpy
+    from streammonitor_worker.media import Format
 
 StreamState = Literal["opening", "watching", "reconnecting", "ended", "failed"]
 

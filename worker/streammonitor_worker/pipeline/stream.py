@@ -115,19 +115,26 @@ class Pipeline:
         Raises StreamMonitorError where the source can never be watched.
         """
         try:
-            for item in self.source.items():
-                began = time.thread_time()
-                with self._lock:
-                    if self.ended:
-                        return
-                    if item.time >= self._until_media_s and not self.source.live:
-                        break
-                    self._take(item)
-                self._detect_s += time.thread_time() - began
+            self.watch()
         except StreamMonitorError as error:
             self.finish(str(error))
             raise
         self.finish()
+
+    def watch(self) -> None:
+        """Watch until the source ends or is stopped, and leave open what is open.
+
+        Raises StreamMonitorError where the source can never be watched.
+        """
+        for item in self.source.items():
+            began = time.thread_time()
+            with self._lock:
+                if self.ended:
+                    return
+                if item.time >= self._until_media_s and not self.source.live:
+                    return
+                self._take(item)
+            self._detect_s += time.thread_time() - began
 
     def tick(self) -> None:
         """Notice what only the clock can tell: that nothing comes. Call some times a second."""

@@ -67,7 +67,7 @@ class Connector:
         return DatagramReader(address, self._where, self._waiting)
 
     def _connect_http(self) -> Transport:
-        client = HttpClient(self._waiting, self._address)
+        client = HttpClient(self._waiting, self._address, self._options.headers)
         try:
             response = client.get(self._address.url, first=0)
         except LostError as error:
@@ -105,7 +105,7 @@ class Connector:
             if folder is None:
                 raise LostError(self._where, problem)
             raise refused(self._where, f"{problem}; check the playlist")
-        client = HttpClient(self._waiting, None if folder else self._address)
+        client = HttpClient(self._waiting, None if folder else self._address, self._options.headers)
         resources = Resources(client, self._waiting, folder)
         return HlsTransport(
             resources,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import http.client
 import ssl
+from collections.abc import Iterable
 from functools import cache
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -98,9 +99,15 @@ Key = tuple[str, str, int]
 class HttpClient:
     """Requests of one stream; connections are kept for the next request to the same server."""
 
-    def __init__(self, waiting: Waiting, origin: Address | None = None) -> None:
+    def __init__(
+        self,
+        waiting: Waiting,
+        origin: Address | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self._waiting = waiting
         self._origin = origin
+        self._headers = tuple(headers)
         self._idle: dict[Key, HttpConnection] = {}
 
     def get(self, url: str, first: int | None = None, last: int | None = None) -> HttpResponse:
@@ -206,8 +213,10 @@ class HttpClient:
     def _authorization(self, address: Address, key: Key) -> dict[str, str]:
         """The address' own credentials; the source's, for others on the same server."""
         credentials = address.credentials
-        if credentials is None and self._origin is not None and self._same_server(key):
-            credentials = self._origin.credentials
+        if self._origin is not None and self._same_server(key):
+            if self._headers:
+                return dict(self._headers)
+            credentials = credentials or self._origin.credentials
         if credentials is None:
             return {}
         token = base64.b64encode(":".join(credentials).encode()).decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from streammonitor_api.fidelity import Fidelity
@@ -19,6 +19,7 @@ class SourceOptions:
     open_timeout_s: from the first connection attempt to knowing what is inside. local_files:
     whether files of this machine may be read (not in a cluster). max_pixels: of one picture;
     DCI 4K rounded up to whole macroblocks, more is refused before memory is allocated for it.
+    headers: sent with each HTTP request to the source's own server, and to no other: secrets.
     """
 
     renditions: Renditions = "highest"
@@ -28,3 +29,4 @@ class SourceOptions:
     local_files: bool = True
     max_pixels: int = 4096 * 2304
     fidelity: Fidelity = Fidelity.FULL
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)

@@ -164,7 +164,7 @@ class Duties:
     def __init__(self) -> None:
         self._duties: dict[str, Duty] = {}
         self._fenced: dict[str, int] = {}
-        """Streams that are assigned to us and held by others, with the epoch of those."""
+        """Streams that are assigned to us and held by others, with the epoch that was refused."""
         self._closing: set[str] = set()
         """Streams that nobody wanted any longer while a claim of ours was under way."""
 
@@ -236,12 +236,12 @@ class Duties:
         duty.claimed = epoch
         return self._meet(duty, Fact.GRANTED, now)
 
-    def refused(self, now: float, stream: str, held_epoch: int) -> list[Action]:
-        """The store knows `held_epoch` of another worker: for a claim or for an event of ours."""
+    def refused(self, now: float, stream: str, epoch: int) -> list[Action]:
+        """A claim, or an event, of ours was refused at this epoch: another worker is newer."""
         duty = self._duties.get(stream)
-        if duty is None or held_epoch < duty.assigned.epoch:
+        if duty is None or epoch < duty.assigned.epoch:
             return []
-        self._fenced[stream] = held_epoch
+        self._fenced[stream] = epoch
         return self._meet(duty, Fact.REFUSED, now)
 
     def ended(self, now: float, stream: str) -> list[Action]:

@@ -123,10 +123,10 @@ def test_fenced_worker_stops_and_does_not_begin_again(state: State) -> None:
         duties.granted(0.0, ONE, 4)
     assert duties[ONE].state is state
 
-    assert duties.refused(1.0, ONE, 5) == [Release(ONE)]
+    assert duties.refused(1.0, ONE, 4) == [Release(ONE)]
     assert duties.ended(1.1, ONE) == []
     assert duties.assign(1.2, assigned(4)) == []
-    assert duties.assign(1.3, assigned(6)) == [Watch(ONE, "spec"), Claim(ONE, 6)]
+    assert duties.assign(1.3, assigned(5)) == [Watch(ONE, "spec"), Claim(ONE, 5)]
 
 
 def test_refusal_of_an_older_claim_is_ignored() -> None:

@@ -1,0 +1,8 @@
+"""A process that watches many streams, told what to do by its supervisor.
+
+    messages   what the two say to each other; imports neither numpy nor av
+    hosted     one stream: its pipelines, opened again as often as it takes
+    process    the process: commands in, reports out, dies with its supervisor
+
+Crashes of a media library take an engine with them and nothing else.
+"""

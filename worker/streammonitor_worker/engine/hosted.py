@@ -1,0 +1,305 @@
+"""One stream in an engine: watched for as long as it is wanted, whatever becomes of its source.
+
+A source that gives up (no media, a refused protocol, an end that a live stream should not have)
+is told as unavailable and opened again after a while. Whatever is opened again, be it because its
+address changed, continues the incidents that were open.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from streammonitor_api.errors import StreamMonitorError
+from streammonitor_api.events import Event, OpenIncident
+from streammonitor_api.fidelity import Fidelity
+from streammonitor_api.incident import Incident
+from streammonitor_worker.engine.messages import (
+    Begun,
+    Ended,
+    OwnOrder,
+    Report,
+    Seen,
+    StreamStats,
+    Told,
+    WatchOrder,
+)
+from streammonitor_worker.engine.weight import Weight, thread_cpu_s
+from streammonitor_worker.pipeline import Pipeline
+from streammonitor_worker.source import Rendition, Source, SourceOptions, Waiting, expand
+
+logger = logging.getLogger(__name__)
+
+AGAIN_S = 5.0
+"""A source that has given up is opened again after so long, then after twice as long and so on: it
+needs somebody to change something, so minutes do not matter and its server does."""
+LONGEST_S = 60.0
+CLOSED_KEPT = 50
+"""Incidents closed lately that are remembered for the next opening."""
+_ORDER = list(Fidelity)
+
+
+class Hosted:
+    """One stream. `report` takes what is to be told, from several threads."""
+
+    def __init__(self, order: WatchOrder, report: Callable[[Report], None]) -> None:
+        self.stream = order.stream
+        self._order = order
+        self._limit = Fidelity.FULL
+        self._report = report
+        self._lock = threading.Lock()
+        """Held where the runs change, and while an event is passed on."""
+        self._runs: list[_Run] = []
+        self._waiting = Waiting()
+        self._owned: OwnOrder | None = None
+        self._ended = False
+        self._told_seen = False
+        self._closed: deque[Incident] = deque(maxlen=CLOSED_KEPT)
+        self._weight = Weight()
+        self._full_cores: float | None = None
+        self._cpu_before_s = 0.0
+        self._media_before: tuple[int, float] = (0, 0.0)
+        self._last_media: float | None = None
+        self._again_at: float | None = None
+        self._again_s = AGAIN_S
+        self._open(())
+
+    def change(self, order: WatchOrder) -> None:
+        """Go on by another order."""
+        before, self._order = self._order, order
+        if order.opening != before.opening:
+            self._again_s = AGAIN_S
+            self._reopen()
+            return
+        self._apply(order)
+
+    def limit(self, fidelity: Fidelity) -> None:
+        """Watch at most at this fidelity, whatever is wanted."""
+        self._limit = fidelity
+        self._apply(self._order)
+
+    def own(self, order: OwnOrder) -> None:
+        """Tell from now on what is found, and go on with what others left."""
+        with self._lock:
+            self._closed.extend(order.closed)
+            self._owned = order
+            for run in self._runs:
+                run.own(order.left_open, order.closed)
+
+    def end(self, cancelled: str | None) -> None:
+        """Stop. What is open is closed for the reason given; without one it is left open."""
+        with self._lock:
+            runs, self._runs = self._runs, []
+        self._waiting.stop()
+        for run in runs:
+            if cancelled is None:
+                run.pipeline.release()
+            else:
+                run.pipeline.cancel(cancelled)
+            run.pipeline.source.stop()
+        with self._lock:
+            self._ended = True
+        self._report(Ended(self.stream))
+
+    def tick(self, now: float) -> None:
+        """Notice what only the clock can tell. Call ten times a second; `now` is monotonic."""
+        for run in list(self._runs):
+            run.pipeline.tick()
+            others, run.pipeline.source.others = run.pipeline.source.others, []
+            for rendition in others:
+                self._add(rendition, self._pending())
+        if not self._told_seen and any(run.has_media() for run in self._runs):
+            self._told_seen = True
+            self._again_s = AGAIN_S
+            self._report(Seen(self.stream))
+        if self._again_at is not None and now >= self._again_at:
+            self._reopen()
+
+    def stats(self, now: float) -> StreamStats:
+        """How it is doing; `now` is monotonic."""
+        statuses = [run.pipeline.status() for run in list(self._runs)]
+        self._weight.measure(now, self._cpu_s())
+        pictures = sum(one.pictures for one in statuses)
+        media_s = sum(one.media_s for one in statuses)
+        if (pictures, media_s) != self._media_before and media_s:
+            self._media_before, self._last_media = (pictures, media_s), time.time()
+        first = statuses[0] if statuses else None
+        fidelity = max((_ORDER.index(Fidelity(one.fidelity)) for one in statuses), default=0)
+        if fidelity <= _ORDER.index(self._order.fidelity) and self._weight.cores is not None:
+            self._full_cores = self._weight.cores
+        return StreamStats(
+            stream=self.stream,
+            state="opening" if first is None else first.state,
+            fidelity=_ORDER[fidelity],
+            lag_s=round(max((one.lag_s for one in statuses), default=0.0), 3),
+            cores=self._weight.cores,
+            full_cores=self._full_cores,
+            last_media=self._last_media,
+            pictures=pictures,
+            media_s=round(media_s, 3),
+            cpu_s=_summed(one.cpu_s for one in statuses),
+            reconnects=sum(one.reconnects for one in statuses),
+            error=next((one.error for one in statuses if one.error), None),
+        )
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """The highest at which it may be watched now."""
+        return max(self._order.fidelity, self._limit, key=_ORDER.index)
+
+    def _apply(self, order: WatchOrder) -> None:
+        for run in list(self._runs):
+            run.pipeline.change(order.plan, self.fidelity)
+
+    def _cpu_s(self) -> float:
+        used = 0.0
+        for run in list(self._runs):
+            run.cpu_s = thread_cpu_s(run.thread) or run.cpu_s
+            used += run.cpu_s
+        return self._cpu_before_s + used
+
+    def _pending(self) -> tuple[OpenIncident, ...]:
+        return self._owned.left_open if self._owned is not None else ()
+
+    def _reopen(self) -> None:
+        """Open it anew and continue what is open."""
+        with self._lock:
+            runs, self._runs = self._runs, []
+            self._again_at = None
+        self._cpu_before_s += sum(run.cpu_s for run in runs)
+        left = [one for run in runs for one in run.release()]
+        for run in runs:
+            run.pipeline.source.stop()
+        self._open(left)
+
+    def _open(self, left_open: Iterable[OpenIncident]) -> None:
+        left = tuple(left_open)
+        if self._order.renditions != "all":
+            self._add(Rendition(self._order.url), left)
+            return
+        finder = threading.Thread(target=self._find, args=(left,), name=self.stream, daemon=True)
+        finder.start()
+
+    def _find(self, left_open: tuple[OpenIncident, ...]) -> None:
+        order = self._order
+        try:
+            found = expand(order.url, self._options(), self._waiting)
+        except StreamMonitorError:
+            found = [Rendition(order.url)]  # says why when it is opened
+        if order is not self._order:
+            return  # changed meanwhile, and opened by then
+        for rendition in found:
+            self._add(rendition, left_open)
+
+    def _options(self) -> SourceOptions:
+        return SourceOptions(
+            renditions=self._order.renditions,
+            realtime=True,
+            give_up_after_s=None,
+            local_files=False,
+            fidelity=self.fidelity,
+            headers=self._order.headers,
+        )
+
+    def _add(self, rendition: Rendition, left_open: tuple[OpenIncident, ...]) -> None:
+        source = Source(rendition, self._options())
+        run = _Run(rendition.label, self._emit)
+        run.pipeline = Pipeline(
+            self.stream, source, self._order.plan, run.emit, fidelity=self.fidelity, held=True
+        )
+        run.thread = threading.Thread(
+            target=self._watch, args=(run,), name=self.stream, daemon=True
+        )
+        with self._lock:
+            if self._ended or self._waiting.stopped:
+                return
+            self._runs.append(run)
+            if self._owned is not None:
+                run.own(left_open, tuple(self._closed))
+        run.thread.start()
+
+    def _watch(self, run: _Run) -> None:
+        self._report(Begun(self.stream, threading.get_ident()))
+        try:
+            run.pipeline.watch()
+            reason = "the stream has ended"
+        except StreamMonitorError as error:
+            reason = str(error)
+        except Exception as error:  # the end of a thread: no other stream may be disturbed
+            logger.exception("%s: the watching failed; please report it", self.stream)
+            reason = f"internal error: {_describe(error)}; please report it"
+        with self._lock:
+            if run not in self._runs:
+                return
+            run.pipeline.lose(reason)
+            if self._again_at is None:
+                self._again_at = time.monotonic() + self._again_s
+                self._again_s = min(2 * self._again_s, LONGEST_S)
+
+    def _emit(self, event: Event) -> None:
+        if event.kind == "closed" and event.incident.recovery is not None:
+            self._closed.append(event.incident)
+        self._report(Told(self.stream, event))
+
+
+class _Run:
+    """A rendition of a stream, watched by a thread. Tracks of one among several carry its label,
+    as all renditions have a `video:0`."""
+
+    pipeline: Pipeline
+    thread: threading.Thread
+
+    def __init__(self, label: str, emit: Callable[[Event], None]) -> None:
+        self._suffix = f"@{label}" if label else ""
+        self._emit = emit
+        self.cpu_s = 0.0
+
+    def emit(self, event: Event) -> None:
+        if self._suffix:
+            track = f"{event.incident.track}{self._suffix}"
+            event = replace(event, incident=replace(event.incident, track=track))
+        self._emit(event)
+
+    def own(self, left_open: Iterable[OpenIncident], closed: Iterable[Incident]) -> None:
+        left = [one for one in left_open if self._is_of(one.incident)]
+        self.pipeline.own(
+            [OpenIncident(self._bare(one.incident), one.revision) for one in left],
+            [self._bare(one) for one in closed if self._is_of(one)],
+        )
+
+    def release(self) -> list[OpenIncident]:
+        return [
+            OpenIncident(
+                replace(one.incident, track=f"{one.incident.track}{self._suffix}"), one.revision
+            )
+            for one in self.pipeline.release()
+        ]
+
+    def has_media(self) -> bool:
+        status = self.pipeline.status()
+        return status.pictures > 0 or (status.video is None and status.media_s > 0)
+
+    def _is_of(self, incident: Incident) -> bool:
+        return incident.track.partition("@")[1:] == self._suffix.partition("@")[1:]
+
+    def _bare(self, incident: Incident) -> Incident:
+        return replace(incident, track=incident.track.partition("@")[0])
+
+
+def _summed(spent: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for one in spent:
+        for stage, seconds in one.items():
+            total[stage] = round(total.get(stage, 0.0) + seconds, 6)
+    return total
+
+
+def _describe(error: Exception) -> str:
+    (*_, raised_at) = traceback.extract_tb(error.__traceback__)
+    return f"{error!r} in {Path(raised_at.filename).name}:{raised_at.lineno}"

@@ -1,10 +1,13 @@
-"""What anybody may read, and the notifications' consumer group. See `store.py`."""
+"""What anybody may read: the command line, the operator, tests. See `store.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
+from streammonitor_api.errors import VersionError
 from streammonitor_api.fleet.keys import Keys
 from streammonitor_api.fleet.records import (
     CoverageTotal,
@@ -16,18 +19,18 @@ from streammonitor_api.fleet.records import (
     StreamSpec,
 )
 from streammonitor_api.fleet.scripts import Scripts
-from streammonitor_api.names import FleetName, StreamKey
+from streammonitor_api.fleet.stored import (
+    read_beats,
+    read_ended_gap,
+    read_event,
+    read_flat,
+    read_operator,
+    read_tables,
+)
+from streammonitor_api.names import FleetName, StreamKey, WorkerId
 
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An event that the group handed to this consumer, until it is acknowledged."""
-
-    entry: str
-    event: RecordedEvent | None
-    """None: the history was cut before it was delivered, or it cannot be read. Acknowledge it."""
-    deliveries: int
-    """How often it was handed out, this time included."""
+PAGE = 500
+"""Entries that are read at a time."""
 
 
 class ReaderStore:
@@ -39,50 +42,98 @@ class ReaderStore:
 
     def read_fleet(self) -> FleetSeen:
         """All workers with all their tables."""
-        raise NotImplementedError
+        return read_fleet(self._scripts, self.keys, {})
 
     def read_operator(self) -> OperatorSeen | None:
-        raise NotImplementedError
+        return read_operator(self._hash(self.keys.term))
 
     def read_specs(self) -> dict[StreamKey, StreamSpec]:
-        raise NotImplementedError
+        stored = self._hash(self.keys.specs)
+        return {StreamKey(key): StreamSpec.from_json(text) for key, text in stored.items()}
 
     def read_open_incidents(self) -> list[OpenIncident]:
-        raise NotImplementedError
+        return [OpenIncident.from_json(text) for text in self._hash(self.keys.open).values()]
 
     def read_coverage(self) -> dict[StreamKey, CoverageTotal]:
-        raise NotImplementedError
+        stored = self._hash(self.keys.coverage)
+        return {StreamKey(key): CoverageTotal.from_json(text) for key, text in stored.items()}
 
     def read_gaps(self, since_ms: int = 0) -> list[Gap]:
         """Gaps that ended after a time, the oldest first, then those that last."""
-        raise NotImplementedError
+        ended = self._scripts.command(lambda client: client.xrange(self.keys.gaps, since_ms, "+"))
+        lasting = (Gap.from_json(text) for text in self._hash(self.keys.open_gaps).values())
+        return [
+            *(read_ended_gap(fields["gap"], fields["to_ms"]) for _, fields in ended),
+            *sorted(lasting, key=lambda gap: gap.from_ms),
+        ]
 
     def read_events(self, since_ms: int = 0, *, merged: bool = False) -> Iterator[RecordedEvent]:
         """The history from a time (Redis' clock, ms) to now, in order; with `merged`, also what
         older owners saw of incidents of newer ones."""
-        raise NotImplementedError
+        first = str(since_ms)
+        while True:
+            entries = self._page(first)
+            yield from _events(entries, merged)
+            if len(entries) < PAGE:
+                return
+            first = f"({entries[-1][0]}"
+
+    def last_entry(self) -> str:
+        """The newest event's entry, to follow from; "0-0" where there is none."""
+        newest = self._scripts.command(
+            lambda client: client.xrevrange(self.keys.events, "+", "-", count=1)
+        )
+        return str(newest[0][0]) if newest else "0-0"
 
     def follow_events(
         self, after: str, *, wait_s: float, merged: bool = False
-    ) -> list[RecordedEvent]:
-        """Events after an entry ("$": from now on; "0": all), waiting for the next; [] after
-        `wait_s` without any."""
-        raise NotImplementedError
+    ) -> tuple[list[RecordedEvent], str]:
+        """Events after an entry ("0-0": all), and the entry to go on from.
 
-    # Consumer groups
+        Waits for the next event, at most `wait_s` (under the timeout of the connection).
+        """
+        reply = self._scripts.command(
+            lambda client: client.xread({self.keys.events: after}, PAGE, block_ms(wait_s))
+        )
+        entries = [entry for _, some in reply or () for entry in some]
+        return list(_events(entries, merged)), entries[-1][0] if entries else after
 
-    def ensure_group(self, group: str) -> None:
-        """Make a consumer group that begins with the oldest event kept; no-op where it exists."""
-        raise NotImplementedError
+    def _page(self, first: str) -> list[Any]:
+        return list(
+            self._scripts.command(lambda client: client.xrange(self.keys.events, first, "+", PAGE))
+        )
 
-    def take(self, group: str, consumer: str, *, count: int, wait_s: float) -> list[Delivery]:
-        """Events that no consumer of the group has had. Makes the group where it is missing."""
-        raise NotImplementedError
+    def _hash(self, key: str) -> dict[str, str]:
+        return read_hash(self._scripts, key)
 
-    def take_over(self, group: str, consumer: str, *, idle_s: float, count: int) -> list[Delivery]:
-        """Events that a consumer took and has not acknowledged for `idle_s`: it died, or could
-        not deliver them."""
-        raise NotImplementedError
 
-    def acknowledge(self, group: str, entries: Sequence[str]) -> None:
-        raise NotImplementedError
+def read_hash(scripts: Scripts, key: str) -> dict[str, str]:
+    """All of a hash."""
+    return read_flat(scripts.command(lambda client: client.hgetall(key)))
+
+
+def read_fleet(scripts: Scripts, keys: Keys, known: Mapping[WorkerId, int]) -> FleetSeen:
+    """All heartbeats, and the tables whose serial differs from the known one."""
+    redis_ms, flat = scripts.run("read_fleet", [keys.beats])
+    seen = read_beats(int(redis_ms), flat)
+    changed = [
+        worker for worker, one in seen.workers.items() if known.get(worker) != one.beat.table_serial
+    ]
+    if not changed:
+        return seen
+    texts = scripts.command(lambda client: client.hmget(keys.tables, changed))
+    return replace(seen, tables=read_tables(changed, texts))
+
+
+def block_ms(wait_s: float) -> int:
+    """How long Redis is to block; at least 1 ms, as 0 is for ever."""
+    return max(1, round(wait_s * 1000))
+
+
+def _events(entries: Iterable[Any], merged: bool) -> Iterator[RecordedEvent]:
+    """Those that can be read: one of another version must not hide all that come after it."""
+    for entry, fields in entries:
+        with contextlib.suppress(VersionError):
+            event = read_event(entry, fields)
+            if merged or event.merged_into is None:
+                yield event

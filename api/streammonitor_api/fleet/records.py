@@ -418,6 +418,8 @@ class Publication:
     """With `adopt`: the one to adopt."""
     onset_ms: int | None = None
     """With `earlier`: the onset that holds."""
+    into: IncidentId | None = None
+    """With `merged`: the newer owner's incident; None where it was there and saw no defect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+import redis
+
+from streammonitor_api.errors import FencedError, LostError
 from streammonitor_api.fleet.keys import Keys
 from streammonitor_api.fleet.records import (
+    CONTRACT_VERSION,
+    LONGEST_OVERLAP_S,
+    OLDEST_VERSION,
     Assignments,
     BeatAnswer,
     Claim,
     Claimed,
     FleetEvent,
     Heartbeat,
+    OpenIncident,
     Publication,
     StreamSpec,
     StreamTable,
 )
-from streammonitor_api.fleet.scripts import Scripts
-from streammonitor_api.names import Epoch, FleetName, Incarnation, StreamKey, WorkerId
+from streammonitor_api.fleet.scripts import Scripts, version_error
+from streammonitor_api.fleet.stored import (
+    KEPT_EVENTS,
+    event_arguments,
+    read_assignments,
+    read_claim,
+    read_flat,
+)
+from streammonitor_api.incident import Moment
+from streammonitor_api.names import (
+    Epoch,
+    FleetName,
+    Incarnation,
+    IncidentId,
+    Revision,
+    StreamKey,
+    Term,
+    WorkerId,
+)
+
+SAME_DEFECT_MS = round(LONGEST_OVERLAP_S * 1000)
+"""After a failover the new owner needs to open the stream: what it finds defective within this
+time of its claim is what its predecessor had seen begin."""
 
 
 class WorkerStore:
@@ -44,18 +73,58 @@ class WorkerStore:
         incarnation of this worker. Raises FencedError when a later incarnation has taken over:
         two processes have the same worker id, or this one slept. Raises VersionError.
         """
-        raise NotImplementedError
+        keys = self.keys
+        reply = self._scripts.run(
+            "beat",
+            [keys.beats, keys.tables, keys.revisions, keys.term, keys.version],
+            (
+                self.worker,
+                self.incarnation,
+                serial,
+                CONTRACT_VERSION,
+                OLDEST_VERSION,
+                heartbeat.as_json(),
+                "" if table is None else table.as_json(),
+            ),
+        )
+        match reply[0]:
+            case "superseded":
+                raise FencedError(
+                    f"worker {self.worker}: a later start of it (incarnation {reply[1]}) has taken "
+                    "over; stopping. Give each worker a name of its own"
+                )
+            case "version":
+                raise version_error(f"worker {self.worker}", reply[1])
+        _, redis_ms, revision, term, before = reply
+        lost = serial > 0 and before < serial - 1
+        return BeatAnswer(redis_ms, Revision(revision), Term(term), lost)
 
     def say_goodbye(self) -> None:
         """Remove the heartbeat: this worker has stopped on purpose and holds nothing."""
-        raise NotImplementedError
+        keys = [self.keys.beats, self.keys.tables]
+        self._scripts.run("goodbye", keys, [self.worker, self.incarnation])
 
     def read_assignments(self) -> Assignments:
-        raise NotImplementedError
+        keys = self.keys
+
+        def read(client: redis.Redis) -> list[Any]:
+            # Together: a revision must not be older than the assignments that it stands for.
+            pipeline = client.pipeline(transaction=True)
+            pipeline.hget(keys.revisions, self.worker)
+            pipeline.hgetall(keys.assignments(self.worker))
+            return list(pipeline.execute())
+
+        revision, stored = self._scripts.command(read)
+        return read_assignments(revision, read_flat(stored))
 
     def read_specs(self, streams: Iterable[StreamKey]) -> dict[StreamKey, StreamSpec]:
         """The specs of these streams; those that have none are left out."""
-        raise NotImplementedError
+        named = list(streams)
+        if not named:
+            return {}
+        texts = self._scripts.command(lambda client: client.hmget(self.keys.specs, named))
+        found = zip(named, texts, strict=True)
+        return {stream: StreamSpec.from_json(text) for stream, text in found if text is not None}
 
     def claim(self, stream: StreamKey, epoch: Epoch) -> Claimed:
         """Become the owner; again by the same owner, it changes nothing.
@@ -63,14 +132,32 @@ class WorkerStore:
         Returns the open incidents to adopt. Raises FencedError when a higher epoch is claimed,
         another worker holds this one, or the assignment was withdrawn.
         """
-        raise NotImplementedError
+        keys = self.keys
+        own = [keys.assignments(self.worker), keys.forgotten, keys.open, keys.open_of(stream)]
+        reply = self._scripts.run(
+            "claim",
+            [keys.claims, keys.epochs, keys.beats, keys.revisions, *own],
+            [stream, epoch, self.worker, self.incarnation],
+        )
+        match reply[0]:
+            case "fenced":
+                raise self._fenced(stream, epoch, "claim", reply)
+            case "withdrawn":
+                raise FencedError(
+                    f"{stream}: claim refused, epoch {epoch} is not assigned to {self.worker} "
+                    "any more; stopping"
+                )
+        claim = Claim(stream, epoch, self.worker, self.incarnation, int(reply[1]))
+        return Claimed(claim, tuple(OpenIncident.from_json(text) for text in reply[2]))
 
     def release(self, stream: StreamKey, epoch: Epoch) -> bool:
         """Give up a claim; False where it was not held. Its open incidents wait for an owner."""
-        raise NotImplementedError
+        arguments = (stream, epoch, self.worker, self.incarnation)
+        return bool(self._scripts.run("release", [self.keys.claims], arguments))
 
     def read_claim(self, stream: StreamKey) -> Claim | None:
-        raise NotImplementedError
+        text = self._scripts.command(lambda client: client.hget(self.keys.claims, stream))
+        return None if text is None else read_claim(stream, str(text))
 
     def publish(self, told: FleetEvent) -> Publication:
         """Record an event of a stream that this worker owns at that epoch.
@@ -79,14 +166,63 @@ class WorkerStore:
         else owns the stream: what was noticed before that belongs to `merge`. Raises LostError
         when Redis knows of no claim: claim it again, then publish again.
         """
-        raise NotImplementedError
+        incident = told.event.incident
+        over_ms = None
+        if told.event.kind == "closed":
+            over_ms = _wall_ms(told) if incident.recovery is None else incident.recovery.wall_ms
+        reply = self._publish("publish", told, over_ms, [])
+        match reply[0]:
+            case "fenced":
+                raise self._fenced(told.stream, told.epoch, "event", reply)
+            case "unclaimed":
+                raise LostError(
+                    f"{told.stream}: Redis knows of no claim at epoch {told.epoch}; claiming again"
+                )
+        return _publication(reply)
 
-    def merge(self, told: FleetEvent) -> Publication:
+    def merge(self, told: FleetEvent, *, over_ms: int | None = None) -> Publication:
         """Record an event that was noticed under an older epoch, while Redis was away.
+
+        `over_ms` tells of an opened or updated event when its incident was over (wall clock), if
+        that is known by now: what is over cannot be what the newer owner saw later.
+
 
         Recorded if its incident began before the newer owner's claim, and nobody has told of the
         defect. `merged` if an incident of the same detector and track overlaps it, or the newer
         owner was there from its beginning; `seen` if it is known. Without a newer claim it is as
         `publish`, but needs no claim.
         """
-        raise NotImplementedError
+        if over_ms is None and told.event.kind == "closed":
+            recovery = told.event.incident.recovery
+            over_ms = _wall_ms(told) if recovery is None else recovery.wall_ms
+        return _publication(self._publish("merge", told, over_ms, [SAME_DEFECT_MS]))
+
+    def _publish(
+        self, script: str, told: FleetEvent, over_ms: int | None, more: list[str | int]
+    ) -> Any:
+        keys = self.keys
+        own = [keys.open, keys.open_of(told.stream), keys.incidents_of(told.stream), keys.events]
+        arguments = event_arguments(told, self.worker, self.incarnation, over_ms, KEPT_EVENTS)
+        return self._scripts.run(script, [keys.claims, *own], arguments + more)
+
+    def _fenced(self, stream: StreamKey, epoch: Epoch, what: str, reply: Any) -> FencedError:
+        age = "older than" if int(reply[1]) > epoch else "the same as"
+        return FencedError(
+            f"{stream}: {what} refused, epoch {epoch} is {age} {reply[1]} held by {reply[2]}; "
+            "stopping"
+        )
+
+
+def _wall_ms(told: FleetEvent) -> int:
+    return Moment(0.0, told.event.time).wall_ms
+
+
+def _publication(reply: Any) -> Publication:
+    match reply[0]:
+        case "adopt":
+            return Publication("adopt", incident=OpenIncident.from_json(reply[1]))
+        case "earlier":
+            return Publication("earlier", onset_ms=int(reply[1]))
+        case "merged":
+            return Publication("merged", into=IncidentId(reply[1]) if reply[1] else None)
+    return Publication(reply[0])

@@ -1,0 +1,32 @@
+-- Notes that a worker lives, and tells it what it has to know. Runs twice a second a worker.
+--
+-- KEYS  1 beats  2 tables  3 revisions  4 term  5 version
+-- ARGV  1 worker  2 incarnation  3 serial of the beat, from 0  4 contract version of the worker
+--       5 oldest version that it works with  6 heartbeat as JSON  7 table as JSON, or ''
+-- Returns {'ok', now in ms, revision of its assignments or 0, term or 0,
+--          serial of the beat before or -1}
+--         {'superseded', incarnation}: a later start of this worker has taken over
+--         {'version', version}: the fleet is of another contract
+local version = tonumber(redis.call('GET', KEYS[5]) or ARGV[4])
+if version > tonumber(ARGV[4]) or version < tonumber(ARGV[5]) then
+  return {'version', version}
+end
+local before, stored = -1, redis.call('HGET', KEYS[1], ARGV[1])
+if stored then
+  local incarnation, serial = string.match(stored, '^%d+ (%S+) (%d+)')
+  if incarnation == ARGV[2] then
+    before = tonumber(serial)
+  elseif ARGV[3] ~= '0' and incarnation > ARGV[2] then
+    return {'superseded', incarnation}
+  end
+end
+local now = now_ms()
+redis.call('HSET', KEYS[1], ARGV[1],
+  string.format('%d %s %s ', now, ARGV[2], ARGV[3]) .. ARGV[6])
+if ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[7])
+end
+return {
+  'ok', now, tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0),
+  tonumber(redis.call('HGET', KEYS[4], 'term') or 0), before,
+}

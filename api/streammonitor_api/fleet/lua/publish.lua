@@ -1,0 +1,45 @@
+-- Records an event of the stream's owner, once.
+-- uses: claims incidents
+--
+-- KEYS  1 claims  2 open  3 open of the stream  4 incidents of the stream  5 events
+-- ARGV  1 stream  2 epoch  3 worker  4 incarnation  5 incident  6 revision
+--       7 kind: opened, updated or closed  8 onset in ms  9 when it was over in ms, or -1
+--       10 track: `detector track name`  11 event as JSON
+--       12 targets to notify as JSON, or ''  13 events to keep in the history
+-- Returns {'recorded'}
+--         {'seen'}: this revision, or a later one, is recorded
+--         {'merged', incident}: it was merged into that one, or into none that is kept
+--         {'adopt', open incident as JSON}: the track has another open incident
+--         {'earlier', onset in ms}: the incident began earlier than this event says
+--         {'fenced', epoch, worker}: somebody else owns the stream
+--         {'unclaimed'}: nobody is known to own it at this epoch
+local told, keys = told_event(1), event_keys(2)
+local claim = read_claim(KEYS[1], told.stream)
+if claim and claim.epoch > told.epoch then
+  return {'fenced', claim.epoch, claim.worker}
+end
+if not claim or claim.epoch < told.epoch or claim.worker == '-' then
+  return {'unclaimed'}
+end
+if claim.worker ~= told.worker or claim.incarnation ~= told.incarnation then
+  return {'fenced', claim.epoch, claim.worker}
+end
+local known = read_known(keys.incidents_of, told.id)
+if known then
+  if string.sub(known.state, 1, 7) == 'merged:' then
+    return {'merged', string.sub(known.state, 8)}
+  end
+  if known.state == 'closed' or known.revision >= told.revision then
+    return {'seen'}
+  end
+  if known.onset_ms < told.onset_ms then
+    return {'earlier', known.onset_ms}
+  end
+else
+  local other = open_on(keys, told.track)
+  if other then
+    return {'adopt', other}
+  end
+end
+record_event(keys, told, known)
+return {'recorded'}

@@ -1,0 +1,132 @@
+"""The consumer group that notifications are sent from: each event goes to one living worker.
+
+An event that a worker took and did not acknowledge goes to another one. See `store.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from streammonitor_api.errors import VersionError
+from streammonitor_api.fleet.keys import Keys
+from streammonitor_api.fleet.reader_store import block_ms
+from streammonitor_api.fleet.records import RecordedEvent
+from streammonitor_api.fleet.scripts import Scripts
+from streammonitor_api.fleet.stored import read_event
+from streammonitor_api.names import FleetName
+
+GROUP = "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event that the group handed to this consumer, until it is acknowledged."""
+
+    entry: str
+    event: RecordedEvent | None
+    """None: the history was cut before it was sent, or it cannot be read. Acknowledge it."""
+    times: int
+    """How often it was handed out, this time included."""
+
+
+class NotifierStore:
+    """One consumer of the group; the group is made where it is missing, from the oldest event."""
+
+    def __init__(self, scripts: Scripts, fleet: FleetName, consumer: str) -> None:
+        self._scripts = scripts
+        self.keys = Keys(fleet)
+        self.consumer = consumer
+
+    def take(self, *, count: int, wait_s: float) -> list[Delivery]:
+        """Events that nobody has had; waits for the next one, at most `wait_s`."""
+        reply = self._in_group(
+            lambda client: client.xreadgroup(
+                GROUP, self.consumer, {self.keys.events: ">"}, count, block_ms(wait_s)
+            )
+        )
+        return [_delivery(entry, 1) for _, entries in reply or () for entry in entries]
+
+    def take_over(self, *, idle_s: float, count: int) -> list[Delivery]:
+        """Events that a consumer, this one or another, took at least `idle_s` ago."""
+        idle_ms = round(idle_s * 1000)
+        reply = self._in_group(
+            lambda client: client.xpending_range(
+                self.keys.events, GROUP, "-", "+", count, idle=idle_ms
+            )
+        )
+        times = {str(one["message_id"]): int(one["times_delivered"]) for one in reply}
+        if not times:
+            return []
+        claimed = self._in_group(
+            lambda client: client.xclaim(
+                self.keys.events, GROUP, self.consumer, idle_ms, list(times)
+            )
+        )
+        taken = [_delivery(entry, times[entry[0]] + 1) for entry in claimed if entry[0]]
+        gone = self._gone(times)
+        return [*taken, *(Delivery(entry, None, times[entry] + 1) for entry in gone)]
+
+    def keep(self, entries: Sequence[str]) -> None:
+        """Say that these are still being worked on, so that nobody takes them over."""
+        if entries:
+            self._in_group(
+                lambda client: client.xclaim(
+                    self.keys.events, GROUP, self.consumer, 0, list(entries), justid=True
+                )
+            )
+
+    def acknowledge(self, entries: Sequence[str]) -> None:
+        """These have been dealt with, for good."""
+        if entries:
+            self._in_group(lambda client: client.xack(self.keys.events, GROUP, *entries))
+
+    def leave(self) -> None:
+        """Remove this consumer, unless it has events that it did not acknowledge."""
+
+        def remove(client: redis.Redis) -> None:
+            if not client.xpending_range(
+                self.keys.events, GROUP, "-", "+", 1, consumername=self.consumer
+            ):
+                client.xgroup_delconsumer(self.keys.events, GROUP, self.consumer)
+
+        self._in_group(remove)
+
+    def _gone(self, times: dict[str, int]) -> list[str]:
+        """Those that were cut off the history before they could be sent."""
+
+        def look(client: redis.Redis) -> list[Any]:
+            pipeline = client.pipeline(transaction=False)
+            for entry in times:
+                pipeline.xrange(self.keys.events, entry, entry)
+            return list(pipeline.execute())
+
+        found = self._scripts.command(look)
+        return [entry for entry, there in zip(times, found, strict=True) if not there]
+
+    def _in_group(self, work: Callable[[redis.Redis], Any]) -> Any:
+        """Do something with the group; it is made anew where Redis lost it."""
+
+        def attempt(client: redis.Redis) -> Any:
+            try:
+                return work(client)
+            except redis.ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+            with contextlib.suppress(redis.ResponseError):  # BUSYGROUP: another one was faster
+                client.xgroup_create(self.keys.events, GROUP, "0", mkstream=True)
+            return work(client)
+
+        return self._scripts.command(attempt)
+
+
+def _delivery(entry: Any, times: int) -> Delivery:
+    name, fields = entry
+    try:
+        return Delivery(name, read_event(name, fields), times)
+    except (VersionError, TypeError):
+        return Delivery(name, None, times)

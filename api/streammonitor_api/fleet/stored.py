@@ -1,0 +1,174 @@
+"""How records lie in Redis' values where that is not plain JSON: parsed and written here only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from streammonitor_api.errors import VersionError
+from streammonitor_api.events import Event
+from streammonitor_api.fleet.records import (
+    DEAD_AFTER_S,
+    Assignment,
+    Assignments,
+    Claim,
+    FleetEvent,
+    FleetSeen,
+    Gap,
+    Heartbeat,
+    NotifyTarget,
+    OperatorSeen,
+    RecordedEvent,
+    StreamTable,
+    WorkerSeen,
+)
+from streammonitor_api.names import (
+    Epoch,
+    Incarnation,
+    IncidentId,
+    Revision,
+    StreamKey,
+    Term,
+    WorkerId,
+)
+
+KEPT_EVENTS = 100_000
+"""Events in the history, give or take a hundred: about 100 MB of Redis."""
+KEPT_GAPS = 100_000
+"""Coverage gaps in the history: about 20 MB."""
+DEAD_AFTER_MS = round(DEAD_AFTER_S * 1000)
+
+
+def read_assignments(revision: str | None, stored: Mapping[str, str]) -> Assignments:
+    return Assignments(
+        Revision(int(revision or 0)),
+        {StreamKey(stream): _assignment(stream, text) for stream, text in stored.items()},
+    )
+
+
+def _assignment(stream: str, text: str) -> Assignment:
+    epoch, overlap_ms, spec_revision = text.split(" ")
+    return Assignment(StreamKey(stream), Epoch(int(epoch)), int(overlap_ms) / 1000, spec_revision)
+
+
+def read_claim(stream: str, text: str) -> Claim:
+    epoch, worker, incarnation, claimed_ms = text.split(" ")[:4]
+    released = worker == "-"
+    return Claim(
+        StreamKey(stream),
+        Epoch(int(epoch)),
+        None if released else WorkerId(worker),
+        None if released else Incarnation(incarnation),
+        int(claimed_ms),
+    )
+
+
+def read_operator(stored: Mapping[str, str]) -> OperatorSeen | None:
+    if "term" not in stored:
+        return None
+    return OperatorSeen(
+        Term(int(stored["term"])),
+        stored.get("identity", ""),
+        stored.get("name", ""),
+        int(stored.get("seen_ms", 0)),
+    )
+
+
+def read_beats(redis_ms: int, flat: Sequence[str]) -> FleetSeen:
+    """Take the answer of `read_fleet` apart; without tables."""
+    workers: dict[WorkerId, WorkerSeen] = {}
+    broken: dict[WorkerId, str] = {}
+    for name, text in zip(flat[::2], flat[1::2], strict=True):
+        seen_ms, _, _, beat = text.split(" ", 3)
+        try:
+            workers[WorkerId(name)] = WorkerSeen(Heartbeat.from_json(beat), int(seen_ms))
+        except VersionError as error:
+            broken[WorkerId(name)] = str(error)
+    return FleetSeen(redis_ms, workers, {}, broken)
+
+
+def read_tables(
+    names: Sequence[WorkerId], texts: Iterable[str | None]
+) -> dict[WorkerId, StreamTable]:
+    return {
+        name: StreamTable.from_json(text)
+        for name, text in zip(names, texts, strict=True)
+        if text is not None
+    }
+
+
+def read_event(entry: str, fields: Mapping[str, str]) -> RecordedEvent:
+    """Read an entry of the history. Raises VersionError for what is none."""
+    try:
+        told = FleetEvent(
+            stream=StreamKey(fields["stream"]),
+            epoch=Epoch(int(fields["epoch"])),
+            revision=int(fields["revision"]),
+            event=Event.from_json(json.loads(fields["event"])),
+            notify=read_targets(fields.get("notify", "")),
+        )
+        merged = fields.get("merged")
+        return RecordedEvent(
+            entry=entry,
+            worker=WorkerId(fields["worker"]),
+            told=told,
+            merged_into=None if merged is None else IncidentId(merged),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise VersionError(
+            f"event {entry}: cannot be read, {type(error).__name__} {error}; it was written by "
+            "another version of StreamMonitor"
+        ) from None
+
+
+def write_targets(targets: Sequence[NotifyTarget]) -> str:
+    return f"[{','.join(target.as_json() for target in targets)}]" if targets else ""
+
+
+def read_targets(text: str) -> tuple[NotifyTarget, ...]:
+    if not text:
+        return ()
+    return tuple(NotifyTarget.from_json(json.dumps(one)) for one in json.loads(text))
+
+
+def write_event(event: Event) -> str:
+    return json.dumps(event.as_json(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def track_of(event: Event) -> str:
+    """What tells apart incidents that may be open at a time: detector, track, rendition."""
+    incident = event.incident
+    return f"{incident.detector} {incident.track} {incident.stream}"
+
+
+def event_arguments(
+    told: FleetEvent, worker: WorkerId, incarnation: Incarnation, over_ms: int | None, kept: int
+) -> list[str | int]:
+    """What `publish` and `merge` are told of an event."""
+    incident = told.event.incident
+    return [
+        told.stream,
+        told.epoch,
+        worker,
+        incarnation,
+        incident.id,
+        told.revision,
+        told.event.kind,
+        incident.onset.wall_ms,
+        -1 if over_ms is None else over_ms,
+        track_of(told.event),
+        write_event(told.event),
+        write_targets(told.notify),
+        kept,
+    ]
+
+
+def read_ended_gap(text: str, to_ms: str) -> Gap:
+    gap = Gap.from_json(text)
+    return Gap(gap.stream, gap.from_ms, int(to_ms), gap.reason)
+
+
+def read_flat(reply: Any) -> dict[str, str]:
+    """A hash as a mapping, however the client gives it."""
+    return {str(key): str(value) for key, value in dict(reply or {}).items()}

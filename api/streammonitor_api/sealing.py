@@ -1,9 +1,12 @@
 """Secrets between operator and workers: sealed with the fleet key before they enter Redis.
 
-The fleet key is a list of Fernet keys (AES-128-CBC with HMAC-SHA256, from `cryptography`): the
-first seals, all of them unseal, so a new key is put in front, and the old one removed when
-everything has been sealed anew. What is sealed is bound to what it belongs to, a stream key: a
-sealed text copied to another stream does not open.
+AES-SIV (RFC 5297, from `cryptography`): authenticated encryption that takes what a secret belongs
+to, a stream key, as associated data, so that a sealed text copied to another stream does not open.
+It needs no nonce: sealing the same secret for the same stream again gives the same text, and so an
+operator that starts anew changes nothing. That equality is all that it tells.
+
+The fleet key is a list: the first one seals, all of them unseal, so a new key is put in front, and
+the old one removed when everything has been sealed anew.
 
 Nothing here shows a secret in `repr`, `str` or an error.
 """
@@ -13,12 +16,16 @@ from __future__ import annotations
 import base64
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from streammonitor_api.errors import InputError
 
@@ -30,6 +37,7 @@ SECRET_KEYS = ("username", "password", "header", "query")
 """Keys of a Secret that holds credentials; `username` and `password` are those of the type
 kubernetes.io/basic-auth."""
 
+_KEY_BYTES = 32
 _HOW = "make one with `openssl rand -base64 32`"
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.+)")
 """A header as RFC 9110 has it."""
@@ -39,9 +47,13 @@ class SealingError(InputError):
     """A sealed text does not open: another fleet key, another owner, or it was damaged."""
 
 
+_PREFIX = "siv1."
+"""Begins what is sealed in this way."""
+
+
 def generate_key() -> str:
     """Make a new key: 44 characters of URL-safe base64, 256 random bits."""
-    return Fernet.generate_key().decode("ascii")
+    return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii")
 
 
 class FleetKey:
@@ -55,9 +67,9 @@ class FleetKey:
         texts = keys.replace(",", " ").split()
         if not texts:
             raise InputError(f"fleet key: it is empty; {_HOW}")
-        self._fernet = MultiFernet(
-            [_fernet(text, position, len(texts)) for position, text in enumerate(texts, 1)]
-        )
+        self._ciphers = [
+            _cipher(text, position, len(texts)) for position, text in enumerate(texts, 1)
+        ]
 
     def __repr__(self) -> str:
         return "FleetKey(***)"
@@ -66,37 +78,36 @@ class FleetKey:
         raise TypeError("a fleet key is not to be written down")
 
     def seal(self, secret: str, bound_to: str) -> str:
-        """Seal a text for whom it belongs to; a different text each time."""
-        written = json.dumps({"for": bound_to, "secret": secret})
-        return self._fernet.encrypt(written.encode()).decode("ascii")
+        """Seal a text for what it belongs to; the same text each time."""
+        sealed = self._ciphers[0].encrypt(secret.encode(), [bound_to.encode()])
+        return _PREFIX + base64.urlsafe_b64encode(sealed).decode("ascii")
 
     def unseal(self, sealed: str, bound_to: str) -> str:
         """Open what was sealed for the same. Raises SealingError."""
-        try:
-            written = json.loads(self._fernet.decrypt(sealed.encode()))
-        except InvalidToken:
-            raise SealingError(
-                f"{bound_to}: its credentials do not open with this fleet key; give operator and "
-                "workers the same one"
-            ) from None
-        if written["for"] != bound_to:
-            raise SealingError(
-                f"{bound_to}: its credentials were sealed for something else; "
-                "find out who changed them in Redis"
-            )
-        return str(written["secret"])
+        for cipher in self._ciphers:
+            try:
+                raw = base64.urlsafe_b64decode(sealed.removeprefix(_PREFIX))
+                return cipher.decrypt(raw, [bound_to.encode()]).decode()
+            except (InvalidTag, ValueError):
+                continue
+        raise SealingError(
+            f"{bound_to}: its credentials do not open with this fleet key; give operator and "
+            "workers the same one"
+        )
 
 
-def _fernet(text: str, position: int, count: int) -> Fernet:
+def _cipher(text: str, position: int, count: int) -> AESSIV:
     try:
-        if len(base64.urlsafe_b64decode(text)) == 32:
-            return Fernet(text)
+        key = base64.urlsafe_b64decode(text)
     except ValueError:
-        pass
-    which = f" {position} of {count}" if count > 1 else ""
-    raise InputError(
-        f"fleet key{which}: not 32 bytes in URL-safe base64 but {len(text)} characters; {_HOW}"
-    )
+        key = b""
+    if len(key) != _KEY_BYTES:
+        which = f" {position} of {count}" if count > 1 else ""
+        raise InputError(
+            f"fleet key{which}: not 32 bytes in URL-safe base64 but {len(text)} characters; {_HOW}"
+        )
+    # AES-SIV takes two AES keys of 256 bits.
+    return AESSIV(HKDF(SHA256(), 64, None, b"streammonitor sealing 1").derive(key))
 
 
 def load_key(environment: Mapping[str, str]) -> FleetKey | None:
@@ -174,6 +185,28 @@ class Credentials:
             "header": self.header if self.header[0] else None,
             "query": self.query,
         }
+        return json.dumps({name: value for name, value in written.items() if value})
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSecrets:
+    """What is secret about a target of notifications. Empty: not needed."""
+
+    signing_key: str = field(default="", repr=False)
+    """Of the HMAC that signs events."""
+    credentials: Credentials = field(default=Credentials(), repr=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `as_json` wrote."""
+        written = json.loads(text)
+        credentials = Credentials.from_json(json.dumps(written.get("credentials", {})))
+        return cls(written.get("signing_key", ""), credentials)
+
+    def as_json(self) -> str:
+        """The form that is sealed: in clear, for nobody else."""
+        credentials = json.loads(self.credentials.as_json())
+        written = {"signing_key": self.signing_key, "credentials": credentials}
         return json.dumps({name: value for name, value in written.items() if value})
 
 

@@ -42,8 +42,6 @@ class Reference(ResourceModel):
 
     url: StreamUrl
     """Address of the reference: what the stream is expected to show and sound like."""
-    credentials_secret_ref: SecretReference | None = None
-    """Secret with the credentials of the reference, with keys as those of the stream."""
 
 
 class Stream(ResourceModel):

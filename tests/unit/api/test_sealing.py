@@ -16,6 +16,7 @@ from streammonitor_api.sealing import (
     Credentials,
     FleetKey,
     SealingError,
+    TargetSecrets,
     decode_secret,
     generate_key,
     load_key,
@@ -45,13 +46,23 @@ def test_sealed_text_holds_nothing_in_clear() -> None:
     sealed = FleetKey(KEY).seal(PASSWORD, STREAM)
 
     assert PASSWORD not in sealed
-    assert PASSWORD.encode() not in base64.urlsafe_b64decode(sealed)
+    assert PASSWORD.encode() not in base64.urlsafe_b64decode(sealed.removeprefix("siv1."))
+
+
+def test_same_secret_is_sealed_the_same_for_the_same_stream_only() -> None:
+    key = FleetKey(KEY)
+
+    sealed = key.seal(PASSWORD, STREAM)
+
+    assert FleetKey(KEY).seal(PASSWORD, STREAM) == sealed
+    assert key.seal(PASSWORD, "prod/sports/ch5") != sealed
+    assert FleetKey(generate_key()).seal(PASSWORD, STREAM) != sealed
 
 
 def test_other_stream_cannot_open_it() -> None:
     key = FleetKey(KEY)
 
-    with pytest.raises(SealingError, match="prod/sports/ch5: its credentials were sealed for some"):
+    with pytest.raises(SealingError, match="prod/sports/ch5: its credentials do not open"):
         key.unseal(key.seal(PASSWORD, STREAM), "prod/sports/ch5")
 
 
@@ -62,15 +73,20 @@ def test_other_key_cannot_open_it() -> None:
         FleetKey(generate_key()).unseal(sealed, STREAM)
 
 
-@given(position=st.integers(0, 99), letter=st.sampled_from("AZaz09-_=!é"))
-def test_damaged_text_does_not_open(position: int, letter: str) -> None:
+@given(position=st.integers(0, 99), flip=st.integers(1, 255))
+def test_damaged_text_does_not_open(position: int, flip: int) -> None:
     key = FleetKey(KEY)
-    sealed = key.seal(PASSWORD, STREAM)
-    damaged = sealed[:position] + letter + sealed[position + 1 :]
+    raw = bytearray(base64.urlsafe_b64decode(key.seal(PASSWORD, STREAM).removeprefix("siv1.")))
+    raw[position % len(raw)] ^= flip
 
-    if damaged != sealed:
-        with pytest.raises(SealingError):
-            key.unseal(damaged, STREAM)
+    with pytest.raises(SealingError):
+        key.unseal("siv1." + base64.urlsafe_b64encode(raw).decode(), STREAM)
+
+
+@pytest.mark.parametrize("text", ["", "siv1.", "siv1.é", "gAAAAA==", "siv1.AAAA"])
+def test_what_was_never_sealed_does_not_open(text: str) -> None:
+    with pytest.raises(SealingError):
+        FleetKey(KEY).unseal(text, STREAM)
 
 
 def test_new_key_seals_and_old_one_still_opens() -> None:
@@ -165,7 +181,16 @@ def test_credentials_are_read_from_a_secret() -> None:
 def test_credentials_are_not_shown() -> None:
     made = Credentials(PASSWORD, PASSWORD, ("X", PASSWORD), PASSWORD)
 
-    assert PASSWORD not in f"{made!r}{made}"
+    assert PASSWORD not in f"{made!r}{made}{TargetSecrets(PASSWORD, made)!r}"
+
+
+def test_secrets_of_a_target_are_written_and_read() -> None:
+    for made in (
+        TargetSecrets(),
+        TargetSecrets("abc"),
+        TargetSecrets("abc", Credentials(header=("Authorization", "Bearer x"))),
+    ):
+        assert TargetSecrets.from_json(made.as_json()) == made
 
 
 @pytest.mark.parametrize(

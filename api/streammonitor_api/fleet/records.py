@@ -16,6 +16,7 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationErr
 from streammonitor_api.errors import VersionError
 from streammonitor_api.events import Event
 from streammonitor_api.fidelity import Fidelity
+from streammonitor_api.incident import SEVERITIES, Severity
 from streammonitor_api.names import (
     Epoch,
     Incarnation,
@@ -24,6 +25,7 @@ from streammonitor_api.names import (
     StreamKey,
     Term,
     WorkerId,
+    stream_parts,
 )
 from streammonitor_api.plan import DetectorPlan
 
@@ -101,8 +103,18 @@ class NotifyTarget(Record):
     url: str
     """http or https, without credentials."""
     sealed: str | None = None
-    """Sealed with the fleet key: JSON of what is secret about the target, see `sinks/targets`."""
-    min_severity: Literal["warning", "critical"] = "warning"
+    """`sealing.TargetSecrets` as JSON, sealed with the fleet key for `sealed_for`; None where
+    nothing about the target is secret."""
+    min_severity: Severity = "warning"
+
+    def sealed_for(self, stream: StreamKey) -> str:
+        """What its secrets are bound to: the target of that stream's monitor, and no other."""
+        parts = stream_parts(stream)
+        return f"{parts.namespace}/{parts.monitor}#{self.name}"
+
+    def wants(self, event: Event) -> bool:
+        """Whether incidents of this severity are to be sent there."""
+        return SEVERITIES.index(event.incident.severity) >= SEVERITIES.index(self.min_severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,6 +408,7 @@ class OpenIncident(Record):
     """Of the last event that was recorded."""
     onset_ms: int
     """Wall clock. May be earlier than the event's: an older owner had seen it before."""
+    notify: tuple[NotifyTarget, ...] = ()
     event: EventField
 
     @property
@@ -409,17 +422,20 @@ class Publication:
 
     `recorded`: it is in the history now. `seen`: it was before. `merged`: the same defect is an
     incident of a newer owner's. `adopt`: that detector has an open incident on that track
-    already, go on under its id. `earlier`: the incident began earlier than the event says; send
+    already (or had when this incident began), go on under its id. `earlier`: the incident began earlier than the event says; send
     it again with that onset.
     """
 
     outcome: Literal["recorded", "seen", "merged", "adopt", "earlier"]
     incident: OpenIncident | None = None
-    """With `adopt`: the one to adopt."""
+    """With `adopt`: the one to adopt; None if it is closed by now."""
     onset_ms: int | None = None
-    """With `earlier`: the onset that holds."""
+    """With `earlier` and `adopt`: the onset that holds."""
     into: IncidentId | None = None
-    """With `merged`: the newer owner's incident; None where it was there and saw no defect."""
+    """With `adopt`: the id to go on under. With `merged`: the newer owner's incident; None where
+    it was there and saw no defect."""
+    revision: int | None = None
+    """With `adopt`: what to add to the revisions of the event's own incident."""
 
 
 @dataclass(frozen=True, slots=True)

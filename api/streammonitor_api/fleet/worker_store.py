@@ -220,7 +220,9 @@ def _wall_ms(told: FleetEvent) -> int:
 def _publication(reply: Any) -> Publication:
     match reply[0]:
         case "adopt":
-            return Publication("adopt", incident=OpenIncident.from_json(reply[1]))
+            incident = OpenIncident.from_json(reply[4]) if reply[4] else None
+            into, revision, onset_ms = IncidentId(reply[1]), int(reply[2]), int(reply[3])
+            return Publication("adopt", incident, onset_ms, into, revision)
         case "earlier":
             return Publication("earlier", onset_ms=int(reply[1]))
         case "merged":

@@ -1,5 +1,7 @@
 -- What is remembered of an incident, to tell new from known:
--- `revision epoch state onset_ms recovery_ms noted_ms track`. State: open, closed, or merged:<id>.
+-- `revision epoch state onset_ms recovery_ms noted_ms track`. State: open, closed, merged:<id> (the
+-- same defect as that incident), or adopted:<id> (told under that one's id, its revisions follow
+-- that one's, whose revision then stands here).
 -- recovery_ms is -1 while it is open. noted_ms: when its first event was recorded.
 local KEEP_MS = 30 * 24 * 3600 * 1000
 local MOST_KNOWN, FEWEST_KNOWN = 400, 200
@@ -37,6 +39,10 @@ local function prune_known(key)
   end
 end
 
+local function is_own(known)
+  return known.state == 'open' or known.state == 'closed'
+end
+
 local function write_known(key, id, known)
   redis.call('HSET', key, id, table.concat(
     {known.revision, known.epoch, known.state, known.onset_ms, known.recovery_ms,
@@ -72,9 +78,9 @@ local function record_event(keys, told, known)
   if not closed then
     -- The event is put in as it came: cjson would turn its empty lists into objects.
     redis.call('HSET', keys.open, told.id, string.format(
-      '{"onset_ms":%d,"stream":%s,"epoch":%d,"worker":%s,"revision":%d,"event":%s}',
+      '{"onset_ms":%d,"stream":%s,"epoch":%d,"worker":%s,"revision":%d,"notify":%s,"event":%s}',
       onset_ms, cjson.encode(told.stream), told.epoch, cjson.encode(told.worker),
-      told.revision, told.event))
+      told.revision, told.notify ~= '' and told.notify or '[]', told.event))
     redis.call('HSET', keys.open_of, told.track, told.id)
     return
   end
@@ -85,10 +91,38 @@ local function record_event(keys, told, known)
   prune_known(keys.incidents_of)
 end
 
--- The open incident of a track, as JSON; nil where there is none.
+-- The open incident of a track; nil where there is none.
 local function open_on(keys, track)
   local id = redis.call('HGET', keys.open_of, track)
-  return id and redis.call('HGET', keys.open, id) or nil
+  return id and read_known(keys.incidents_of, id) and id or nil
+end
+
+-- Has an event told under the id of the incident that its track has open already.
+local function adopt_into(keys, told, other)
+  local known = read_known(keys.incidents_of, other)
+  write_known(keys.incidents_of, told.id, {
+    revision = known.revision, epoch = told.epoch, state = 'adopted:' .. other,
+    onset_ms = told.onset_ms, recovery_ms = -1, noted_ms = now_ms(), track = told.track,
+  })
+  prune_known(keys.incidents_of)
+  return {
+    'adopt', other, known.revision, known.onset_ms, redis.call('HGET', keys.open, other) or '',
+  }
+end
+
+-- The answer to an event of an incident that goes by another's id; nil for one of its own.
+local function answer_other(keys, known)
+  local how, other = string.match(known.state, '^(%a+):(.*)$')
+  if how == 'merged' then
+    return {'merged', other}
+  end
+  if how == 'adopted' then
+    local into = read_known(keys.incidents_of, other)
+    return {
+      'adopt', other, known.revision, into and into.onset_ms or known.onset_ms,
+      redis.call('HGET', keys.open, other) or '',
+    }
+  end
 end
 
 local function event_keys(first)

@@ -9,7 +9,7 @@
 -- Returns {'recorded'}
 --         {'seen'}: this revision, or a later one, is recorded
 --         {'merged', incident}: it is that incident's, or '': the newer owner was there all the time
---         {'earlier', onset in ms}: as of publish
+--         {'earlier', onset in ms} | {'adopt', …}: as of publish
 -- An incident that the newer owner began later than the older one gets the earlier onset.
 local told, keys = told_event(1), event_keys(2)
 local claim = read_claim(KEYS[1], told.stream)
@@ -27,7 +27,7 @@ end
 
 -- Whether a known incident is the defect that is told of.
 local function is_same(known)
-  if known.track ~= told.track or string.sub(known.state, 1, 7) == 'merged:' then
+  if known.track ~= told.track or not is_own(known) then
     return false
   end
   if known.recovery_ms >= 0 and known.recovery_ms < told.onset_ms then
@@ -67,8 +67,8 @@ end
 
 local known = read_known(keys.incidents_of, told.id)
 if known then
-  if string.sub(known.state, 1, 7) == 'merged:' then
-    return {'merged', string.sub(known.state, 8)}
+  if not is_own(known) then
+    return answer_other(keys, known)
   end
   if known.state == 'closed' or known.revision >= told.revision then
     return {'seen'}

@@ -9,7 +9,9 @@
 -- Returns {'recorded'}
 --         {'seen'}: this revision, or a later one, is recorded
 --         {'merged', incident}: it was merged into that one, or into none that is kept
---         {'adopt', open incident as JSON}: the track has another open incident
+--         {'adopt', incident, its revision then, its onset in ms, that incident as JSON or ''}:
+--           the track had that incident open when this one began; tell it under that id, revision
+--           n of this one as that one's revision then + n
 --         {'earlier', onset in ms}: the incident began earlier than this event says
 --         {'fenced', epoch, worker}: somebody else owns the stream
 --         {'unclaimed'}: nobody is known to own it at this epoch
@@ -26,8 +28,8 @@ if claim.worker ~= told.worker or claim.incarnation ~= told.incarnation then
 end
 local known = read_known(keys.incidents_of, told.id)
 if known then
-  if string.sub(known.state, 1, 7) == 'merged:' then
-    return {'merged', string.sub(known.state, 8)}
+  if not is_own(known) then
+    return answer_other(keys, known)
   end
   if known.state == 'closed' or known.revision >= told.revision then
     return {'seen'}
@@ -38,7 +40,7 @@ if known then
 else
   local other = open_on(keys, told.track)
   if other then
-    return {'adopt', other}
+    return adopt_into(keys, told, other)
   end
 end
 record_event(keys, told, known)

@@ -83,7 +83,7 @@ def test_second_incident_of_a_track_is_to_adopt_the_first(fleet: Fleet) -> None:
 
 
 def test_adopted_incident_goes_by_the_same_id_ever_after(fleet: Fleet) -> None:
-    """Events of it that were spooled are sent again after the one that it was adopted into ended."""
+    """Its events are sent again after the incident that it was adopted into has ended."""
     worker = fleet.worker("w1")
     epoch = take_ownership(fleet, fleet.operator.start_term("home", "a"), worker)
     worker.publish(a_told(epoch=epoch))
@@ -243,6 +243,19 @@ def test_older_owner_does_not_close_what_was_adopted(fleet: Fleet) -> None:
     assert (end.outcome, end.into) == ("merged", "a1")
     assert new.publish(a_told("closed", 2, epoch=2, recovery_s=9)).outcome == "recorded"
     assert _ids(fleet) == [("opened", "a1.1"), ("closed", "a1.2")]
+
+
+def test_older_owner_does_not_close_what_the_next_owner_adopted(
+    fleet: Fleet, failover: Failover
+) -> None:
+    failover.merge(a_told(epoch=1, onset_s=failover.at_s - 5))
+    third = fleet.worker("w3")
+    take_ownership(fleet, fleet.operator.start_term("home", "a"), third)
+
+    end = failover.merge(a_told("closed", 2, epoch=1, onset_s=failover.at_s - 5))
+
+    assert (end.outcome, end.into) == ("merged", "a1")
+    assert [one.id for one in third.claim(STREAM, Epoch(3)).open_incidents] == ["a1"]
 
 
 def test_newer_owners_word_counts_from_its_claim_on(fleet: Fleet, failover: Failover) -> None:

@@ -421,9 +421,9 @@ class Publication:
     """What became of an event.
 
     `recorded`: it is in the history now. `seen`: it was before. `merged`: the same defect is an
-    incident of a newer owner's. `adopt`: that detector has an open incident on that track
-    already (or had when this incident began), go on under its id. `earlier`: the incident began earlier than the event says; send
-    it again with that onset.
+    incident of a newer owner's. `adopt`: that detector has an open incident on that track already
+    (or had when this incident began), go on under its id. `earlier`: the incident began earlier
+    than the event says; send it again with that onset.
     """
 
     outcome: Literal["recorded", "seen", "merged", "adopt", "earlier"]

@@ -1,18 +1,19 @@
 -- What is remembered of an incident, to tell new from known:
--- `revision epoch state onset_ms recovery_ms noted_ms track`. State: open, closed, merged:<id> (the
+-- `revision epoch state onset_ms recovery_ms noted_ms late track`. State: open, closed, merged:<id> (the
 -- same defect as that incident), or adopted:<id> (told under that one's id, its revisions follow
 -- that one's, whose revision then stands here).
--- recovery_ms is -1 while it is open. noted_ms: when its first event was recorded.
+-- recovery_ms is -1 while it is open. noted_ms: when its first event was recorded. late: the claim
+-- that had been made by then if an older owner told it, and which so does not know of it; else `-`.
 local KEEP_MS = 30 * 24 * 3600 * 1000
 local MOST_KNOWN, FEWEST_KNOWN = 400, 200
 
 local function parse_known(text)
-  local revision, epoch, state, onset_ms, recovery_ms, noted_ms, track =
-    string.match(text, '^(%d+) (%d+) (%S+) (%-?%d+) (%-?%d+) (%d+) (.*)$')
+  local revision, epoch, state, onset_ms, recovery_ms, noted_ms, late, track =
+    string.match(text, '^(%d+) (%d+) (%S+) (%-?%d+) (%-?%d+) (%d+) (%S+) (.*)$')
   return {
     revision = tonumber(revision), epoch = tonumber(epoch), state = state,
     onset_ms = tonumber(onset_ms), recovery_ms = tonumber(recovery_ms),
-    noted_ms = tonumber(noted_ms), track = track,
+    noted_ms = tonumber(noted_ms), late = late, track = track,
   }
 end
 
@@ -46,7 +47,7 @@ end
 local function write_known(key, id, known)
   redis.call('HSET', key, id, table.concat(
     {known.revision, known.epoch, known.state, known.onset_ms, known.recovery_ms,
-     known.noted_ms, known.track}, ' '))
+     known.noted_ms, known.late or '-', known.track}, ' '))
   redis.call('PEXPIRE', key, KEEP_MS)
 end
 
@@ -66,14 +67,14 @@ local function append_event(key, told, merged)
 end
 
 -- Records an event: in the history, in the table of open incidents, among what is known.
-local function record_event(keys, told, known)
+local function record_event(keys, told, known, late)
   append_event(keys.events, told, '')
   local onset_ms = math.min(told.onset_ms, known and known.onset_ms or told.onset_ms)
   local closed = told.kind == 'closed'
   write_known(keys.incidents_of, told.id, {
     revision = told.revision, epoch = told.epoch, state = closed and 'closed' or 'open',
     onset_ms = onset_ms, recovery_ms = told.recovery_ms,
-    noted_ms = known and known.noted_ms or now_ms(), track = told.track,
+    noted_ms = known and known.noted_ms or now_ms(), late = late or '-', track = told.track,
   })
   if not closed then
     -- The event is put in as it came: cjson would turn its empty lists into objects.

@@ -14,6 +14,7 @@
 local told, keys = told_event(1), event_keys(2)
 local claim = read_claim(KEYS[1], told.stream)
 local newer_ms = newer_claim_ms(claim, told.epoch, told.worker, told.incarnation)
+local this_claim = claim and claim.epoch .. '@' .. claim.incarnation or '-'
 
 local function remember_merged(into)
   write_known(keys.incidents_of, told.id, {
@@ -73,14 +74,13 @@ if known then
   if known.state == 'closed' or known.revision >= told.revision then
     return {'seen'}
   end
-  -- Recorded after the newer claim and touched by nobody since: the newer owner has not adopted it.
-  if newer_ms and (known.epoch > told.epoch or known.noted_ms < newer_ms) then
+  if newer_ms and (known.epoch > told.epoch or known.late ~= this_claim) then
     return {'merged', told.id}
   end
   if known.onset_ms < told.onset_ms then
     return {'earlier', known.onset_ms}
   end
-  record_event(keys, told, known)
+  record_event(keys, told, known, known.late)
   return {'recorded'}
 end
 if newer_ms and told.onset_ms >= newer_ms then
@@ -92,5 +92,5 @@ if id then
   move_onset(id, same)
   return remember_merged(id)
 end
-record_event(keys, told, nil)
+record_event(keys, told, nil, newer_ms and this_claim)
 return {'recorded'}

@@ -30,7 +30,7 @@ import numpy as np
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.media import Sound
-from streammonitor_worker.media.heard import Heard, change_point, loudness_of
+from streammonitor_worker.media.heard import Heard, change_point, loudness_of, segments
 from streammonitor_worker.media.loudness import KWeighting, channel_weights
 
 _WINDOW_S = 30.0
@@ -157,14 +157,24 @@ class AudioLoudness(Detector[Sound]):
             yield Measure(start, now, False, self._away(loudness))
 
     def _find_onset(self) -> float:
-        change = change_point(list(self._blocks))
-        if change is None:
-            return self._blocks[0].start
-        before = [one for one in self._blocks if one.end <= change]
-        loudness = loudness_of(before, _LEAST_RECENT_S)
-        if self._whole and (loudness is None or self._is_off(loudness)):
-            return self._blocks[0].start  # it was never right
-        return change
+        """Begin of the last stretch of wrong loudness, which less than 10 s of right do not end."""
+        onset: float | None = None
+        right_s = 0.0
+        for part in segments(list(self._blocks), self._is_off):
+            loudness = loudness_of(part, _LEAST_RECENT_S)
+            if loudness is None:
+                continue  # silence is neither
+            if not self._is_off(loudness):
+                right_s += part[-1].end - part[0].start
+            elif onset is None or right_s >= _BACK_S:
+                onset, right_s = part[0].start, 0.0
+            else:
+                right_s = 0.0
+        first = self._blocks[0].start
+        if onset is None or (onset == first and not self._whole):
+            # Each part is right, or wrong was what was dropped as right: it changed by little.
+            onset = change_point(list(self._blocks))
+        return first if onset is None else onset
 
     def _still_off(self, now: float) -> Iterator[Measure]:
         """While it is wrong: is it right again, and since when? Leaves open what is doubtful."""

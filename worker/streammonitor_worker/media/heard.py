@@ -6,7 +6,7 @@ Powers of blocks are what BS.1770 builds its gating blocks from; powers of chunk
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,6 +101,24 @@ def change_point(blocks: Sequence[Heard]) -> float | None:
     if abs(before[best] - after[best]) < _LEAST_CHANGE_LU:
         return None
     return _exactly(blocks, blocks[int(places[sizes[best]])].start)
+
+
+def segments(
+    blocks: Sequence[Heard], is_split: Callable[[float], bool]
+) -> Iterator[Sequence[Heard]]:
+    """Split blocks where their level changes, in order of time, and go on with those parts whose
+    loudness in LUFS `is_split` tells to."""
+    loudness = loudness_of(blocks, _LEAST_BLOCKS * STEP_S)
+    change = None if loudness is None or not is_split(loudness) else change_point(blocks)
+    if change is None:
+        yield blocks
+        return
+    count = sum(block.start < change for block in blocks)
+    if not 0 < count < len(blocks):
+        yield blocks
+        return
+    yield from segments(blocks[:count], is_split)
+    yield from segments(blocks[count:], is_split)
 
 
 def _exactly(blocks: Sequence[Heard], about: float) -> float:

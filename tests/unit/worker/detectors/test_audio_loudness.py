@@ -116,6 +116,25 @@ def test_what_is_no_defect_opens_nothing(samples: F64) -> None:
     assert found(samples) == []
 
 
+@pytest.mark.parametrize("start_s", [2.0, 10.0, 16.0, 25.5, 30.0, 44.0])
+@pytest.mark.parametrize("change_lu", [15, 22])
+def test_short_burst_opens_nothing_wherever_it_is(start_s: float, change_lu: float) -> None:
+    """The gates leave only the burst of the whole window: that is judged by how long it is."""
+    assert found(changed(programme(60), start_s, start_s + 3, change_lu)) == []
+
+
+def test_bursts_far_apart_are_not_one_defect() -> None:
+    samples = changed(changed(programme(80), 10, 13, 22), 28, 31, 22)
+
+    assert found(samples) == []
+
+
+def test_onset_after_a_burst_is_that_of_the_change() -> None:
+    samples = changed(changed(programme(100), 8, 11, 22), 33.3, 70.2, 12)
+
+    assert spans(samples) == [(33.3, 70.2)]
+
+
 def test_target_and_tolerance_are_settings() -> None:
     samples = programme(45, -31.0)
 

@@ -25,6 +25,7 @@ from tests.support.seeing import (
     FPS,
     Planes,
     coloured,
+    drawn_by_ffmpeg,
     encode,
     incidents,
     pictures_of,
@@ -118,6 +119,26 @@ def test_noise_of_the_encoder_does_not_end_a_freeze(name: str, tmp_path: Path) -
     assert_frozen(path, 45 / FPS, 120 / FPS, 1 / FPS)
 
 
+STARVED = {"b": "150k", "maxrate": "150k", "bufsize": "300k"}
+POOR: dict[str, tuple[str, str, dict[str, str]]] = {
+    "test card, H.264 at 40": ("testsrc2=s=640x360:r=25", "libx264", {"crf": "40"}),
+    "fractal, H.264 at 150 kb/s": ("mandelbrot=s=640x360:r=25", "libx264", STARVED),
+    "fractal, MPEG-2 at 400 kb/s": ("mandelbrot=s=640x360:r=25", "mpeg2video", {"b": "400k"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POOR)
+def test_freeze_is_found_at_poor_quality(name: str, tmp_path: Path) -> None:
+    """An encoder short of bits goes on to draw what has stopped, and draws it anew coarsely."""
+    source, codec, options = POOR[name]
+    film = drawn_by_ffmpeg(source, 180)
+    film[86:160] = [film[85]] * 74
+
+    path = encode(film, tmp_path / "clip.mkv", codec=codec, options=options)
+
+    assert_frozen(path, 85 / FPS, 160 / FPS, 1 / FPS)
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [("libx264", "libx264"), ("mpeg2video", "libx264"), ("libx264", "mpeg2video")],
@@ -174,6 +195,25 @@ def test_small_clock_is_alive(
     tmp_path: Path,
 ) -> None:
     path = encode(clock(110, *size, digit), tmp_path / "clip.mkv", codec=codec, options=options)
+
+    assert found(path) == {}
+
+
+def blinking(count: int, each: int) -> Iterator[Planes]:
+    """A photograph with a cursor that comes and goes."""
+    without = texture(360, 640, contrast=20)
+    shown = without.copy()
+    shown[320:340, 60:64] = 16
+    for index in range(count):
+        yield coloured(shown if index // each % 2 else without)
+
+
+@pytest.mark.parametrize("gop", [12, 25, 250])
+@pytest.mark.parametrize("each", [12, 20, 25], ids=lambda each: f"each {each} pictures")
+def test_blinking_cursor_is_alive(each: int, gop: int, tmp_path: Path) -> None:
+    """With key pictures, too, that come when it does."""
+    options = {"crf": "28", "preset": "veryfast"}
+    path = encode(blinking(160, each), tmp_path / "clip.mkv", options=options, gop=gop)
 
     assert found(path) == {}
 

@@ -169,6 +169,29 @@ def planes_of(path: Path) -> list[Planes]:
     return found
 
 
+def drawn_by_ffmpeg(source: str, count: int) -> list[Planes]:
+    """Pictures of one of FFmpeg's own sources, such as `testsrc2=s=320x180:r=25`."""
+    graph = av.filter.Graph()
+    name, _, arguments = source.partition("=")
+    ends = [
+        graph.add(name, arguments),
+        graph.add("format", "pix_fmts=yuv420p"),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*ends).configure()
+    found: list[Planes] = []
+    for _ in range(count):
+        frame: Any = graph.pull()
+        luma, blue, red = (
+            np.frombuffer(memoryview(plane), np.uint8)
+            .reshape(-1, plane.line_size)[: plane.height, : plane.width]
+            .copy()
+            for plane in frame.planes
+        )
+        found.append((luma, blue, red))
+    return found
+
+
 def told_by_ffmpeg(path: Path, filter_name: str, arguments: str, key: str) -> list[float]:
     """Times that a detecting filter of FFmpeg writes into the metadata of frames under `key`."""
     times: list[float] = []

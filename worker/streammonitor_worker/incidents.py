@@ -241,5 +241,6 @@ class Tracker:
         self.state = State.CLEAR
         self._defect = None
         self._present_until = float("-inf")
-        self._not_before = max(self._not_before, self._last_present)
+        if kind == "closed":
+            self._not_before = max(self._not_before, self._last_present)
         return (Transition(kind, defect),)

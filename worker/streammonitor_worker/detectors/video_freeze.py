@@ -27,16 +27,19 @@ How noise is told from life
 Where it begins and ends
     A movement goes on while each change is at least half of what was usual in it. So the onset
     is the last picture that moved, even if slowly, and not a keyframe or a refinement after it.
+    An encoder short of bits goes on to draw what has stopped: see `media.arrival`.
     A picture that seems to move again is held back for up to 0.3 s until it is known whether it
-    does: the recovery is the first that did.
+    does: the recovery is the first that did. A detail that has changed is in doubt for 1.6 s: what
+    rests then was drawn anew, which is believed twice and with key pictures; what goes on lives.
 Not a defect
     A slide with a clock, a cursor, a talking head: one living detail is enough. A slow pan, zoom,
     fade or dissolve. Film at 23.976 shown at 29.97, cartoons on threes: repeats are short, and
     after a freeze a picture must rest for 1.5 s before it is taken for the freeze going on.
     Black, a flat field and colour bars have detectors of their own: one cause is told once.
 Limits
-    Life that the encoder has removed is frozen: grain below 1 Mb/s, digits of 30 levels. Where an
-    encoder of low latency and quality goes on to draw the first picture, the onset is late.
+    Life that the encoder has removed is frozen: grain below 1 Mb/s, digits of 30 levels. Details
+    that change with key pictures only, or by less than those do at H.264's quality 40 or 150 kb/s
+    for 360p, may be taken for these.
 Source
     FFmpeg, libavfilter/vf_freezedetect.c: the first frozen picture as the reference, duration
     2 s. Its mean difference of at most -60 dB finds no freeze whose key pictures differ (they do
@@ -52,6 +55,7 @@ from statistics import median
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.media import Picture
+from streammonitor_worker.media.arrival import Arrival
 from streammonitor_worker.media.bars import BAR_SHARE
 from streammonitor_worker.media.still import Spot, Still, contrast
 from streammonitor_worker.media.stretch import (
@@ -87,6 +91,18 @@ _COLOUR_EACH = 4
 """Pictures of which one is compared in colour: what changes seldom does so in colour alone."""
 _SPOT_CHANGE = 16.0
 """Levels that the noise of key pictures can change a tile by."""
+_KEY_FLOOR, _KEY_TIMES = 3.0, 8.0
+"""What is usual in the tiles of a key picture: 3 levels and twice the 90th percentile, which is
+four times the mean."""
+_CLEAR_DETAIL = 2.3
+"""A detail that exceeds what is noise so many times is not the encoder's."""
+_LONE_PEAK, _LONE_SHARE = 6.0, 0.16
+"""A tile that changes alone does so by this many levels, and has so much of the squared change of
+all: digits have from 0.25 on, what an encoder draws better up to 0.1 (0.36 in its first second)."""
+_DRAWN_S = 0.6
+"""After a key picture all of the picture has been looked at in this time."""
+_COARSE_COLOUR = 3.0
+"""Levels that colour can drift by when a codec that left it out draws it."""
 _FLOOR_DB = -100.0
 
 
@@ -129,6 +145,7 @@ class VideoFreeze(Detector[Picture]):
         self._spot: Spot | None = None
         self._wary_until = -math.inf
         self._stretch = Stretch(0.0)
+        self._arrival = Arrival()
 
     @property
     def threshold(self) -> float:
@@ -144,7 +161,8 @@ class VideoFreeze(Detector[Picture]):
             self._spot = None
             yield from self._begin(picture, Seen(picture.time, picture.end, 255.0))
             return
-        seen = Seen(picture.time, picture.end, picture.change)
+        seen = Seen(picture.time, picture.end, picture.change, picture.key)
+        self._arrival.note(picture)
         if (
             self._moves_on(picture, seen)
             or self._shows_another(picture, seen)
@@ -182,6 +200,7 @@ class VideoFreeze(Detector[Picture]):
         if stretch.first is None:
             stretch.first = before
             stretch.limit = self._limit(contrast(before))
+        seen.stands_out = peak >= max(_LONE_PEAK, drift * math.sqrt(_LONE_SHARE * change.size))
         if settled:
             seen.quiet = self._interval >= _SETTLED_S or stretch.is_quiet(seen.step, peak)
         stretch.lively = stretch.lively + 1 if by_step or by_peak else 0
@@ -194,13 +213,12 @@ class VideoFreeze(Detector[Picture]):
         """Whether the picture differs from the first one by more than noise; if not, hold it."""
         stretch = self._stretch
         if stretch.still is not None:
-            differs = self._differs(picture, stretch.still)
+            differs = self._differs(picture, stretch.still, seen)
         elif stretch.first is not None:
             stretch.drift = rms(picture.tiles - stretch.first)
             differs = stretch.drift > _COARSE * stretch.limit
-        spot = self._spot
-        if not differs and spot is not None:
-            differs = spot.change(picture) > max(_SPOT_CHANGE, 0.5 * spot.usual)
+        if not differs and self._spot is not None:
+            differs = self._spot_lives(picture, self._spot, seen)
         if differs:
             self._pace.restart(seen.step)
             self._drift_pace.forget()
@@ -209,7 +227,13 @@ class VideoFreeze(Detector[Picture]):
             stretch.held.append(seen)
         return differs
 
-    def _differs(self, picture: Picture, still: Still) -> bool:
+    def _spot_lives(self, picture: Picture, spot: Spot, seen: Seen) -> bool:
+        least = max(_SPOT_CHANGE, 0.5 * spot.usual)
+        if picture.key and self._interval < _SETTLED_S:
+            least = max(least, self.settings.detail * (_KEY_FLOOR + _KEY_TIMES * seen.step))
+        return spot.change(picture) > least
+
+    def _differs(self, picture: Picture, still: Still, seen: Seen) -> bool:
         stretch = self._stretch
         stretch.drift, fade = still.drift(picture)
         since_key = picture.time - max(stretch.last_key, stretch.onset)
@@ -220,13 +244,39 @@ class VideoFreeze(Detector[Picture]):
                 stretch.limit = min(1.25 * stretch.drift, most)
         if stretch.drift > stretch.limit or abs(fade) > _FADE_LIMIT:
             return True
-        if not stretch.pictures % _COLOUR_EACH and still.colour_drift(picture) > stretch.limit:
+        stretch.doubt.settle(picture.time)
+        if self._colour_lives(picture, still) or self._detail_lives(picture, still):
             return True
+        return seen.stands_out and self._is_life(picture)
+
+    def _colour_lives(self, picture: Picture, still: Still) -> bool:
+        stretch = self._stretch
+        if stretch.pictures % _COLOUR_EACH:
+            return False
+        drift = still.colour_drift(picture)
+        if drift <= max(stretch.limit, stretch.colour_limit):
+            return False
+        stretch.colour_limit = 1.25 * drift
+        return drift > max(_COARSE * stretch.limit, _COARSE_COLOUR) or self._is_life(picture)
+
+    def _detail_lives(self, picture: Picture, still: Still) -> bool:
         detail = still.next_detail(picture, self._interval)
         if detail.excess <= self.settings.detail:
             return False
+        if detail.excess <= _CLEAR_DETAIL * self.settings.detail and not self._is_life(picture):
+            still.redraw(picture)
+            return False
         self._spot = Spot(picture, detail)
         return True
+
+    def _is_life(self, picture: Picture) -> bool:
+        """Whether another change of a detail is life; where it may be the encoder's, that stays in
+        doubt until the picture rests."""
+        if self._interval >= _SETTLED_S:
+            return True
+        stretch = self._stretch
+        by_key = picture.time - stretch.last_key <= _DRAWN_S
+        return stretch.doubt.is_life(picture.time, stretch.onset, by_key=by_key)
 
     def _never_rests(self) -> bool:
         """Whether the picture changes all the time without going anywhere: grain, noise."""
@@ -252,6 +302,7 @@ class VideoFreeze(Detector[Picture]):
         lasted = seen.start - stretch.onset
         was_settled = stretch.still is not None and stretch.pictures > 0
         if was_settled and (lasted >= 1.0 or stretch.onset < self._wary_until):
+            self._arrival.forget()
             self._wary_until = picture.time + _WARY_S
         self._stretch = Stretch(picture.time)
         if self._interval >= _SETTLED_S:
@@ -275,6 +326,7 @@ class VideoFreeze(Detector[Picture]):
             else:
                 stretch.told = stretch.pictures >= _TOLD_PICTURES or stretch.still is not None
             if stretch.told:
+                stretch.onset = self._arrival.at(stretch.onset)
                 stretch.has_content = _has_content(picture)
         if stretch.told and (frozen := stretch.take_frozen()):
             yield self._present(frozen)

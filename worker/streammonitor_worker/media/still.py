@@ -129,6 +129,11 @@ class Still:
         row, column = divmod(int(samples.argmax()), samples.shape[1])
         return Detail(by_sample, change, top + row, column)
 
+    def redraw(self, picture: Picture) -> None:
+        """Seek details by comparing with this picture from now on; drift stays as it is."""
+        self._luma = picture.to_8_bits(picture.luma).copy()
+        self._next_row = 0
+
 
 def _chroma_tiles(picture: Picture) -> tuple[F32, ...]:
     return tuple(tile_means(plane) for plane in thinned_chroma(picture))

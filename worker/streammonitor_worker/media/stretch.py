@@ -23,6 +23,13 @@ QUIET_STEP, QUIET_DRIFT, QUIET_PEAK = 0.15, 0.1, 2.0
 as a mean, as a drift, and in the most changed tile."""
 _HELD_S = 0.3
 """How long it may take until it is known whether a picture moves."""
+_DRAWING_S = 1.0
+"""So long after a picture has stopped an encoder short of bits may be busy with its details."""
+_DOUBT_S, _MOST_REDRAWN, _LONGEST_DOUBT_S = 1.6, 2, 5.0
+"""A rest after which a changed detail was the encoder's: longer than a clock's second and a sweep
+over the picture. How often that is believed, and how long key pictures alone may keep it open."""
+_MOVING_STEP, _CUT_STEP = 1.0, 8.0
+"""Levels by which a picture changes of which more moves than a detail; a key picture."""
 _GRAIN_S, _GRAIN_STEP, _GRAIN_SPREAD = 1.5, 0.06, 2.1
 _RUN_PICTURES, _RUN_STEP, _RUN_TIMES, _RUN_SPREAD = 6, 0.3, 2.5, 3.0
 """Grain that comes back: so many changes in a row, so much above those of the freeze, and alike."""
@@ -63,8 +70,54 @@ class Seen:
     end: float
     step: float
     """Mean change since the picture before it, levels."""
+    key: bool = False
+    stands_out: bool = False
+    """Whether a detail has changed since the picture before it, and little else."""
     quiet: bool = True
     """Whether it differs from the one before it no more than pictures of a freeze do."""
+
+
+@dataclass(slots=True)
+class Doubt:
+    """A detail that has changed: an encoder drew it anew, or something lives there.
+
+    An encoder does so once or twice after a picture has stopped, and with key pictures; then it
+    rests. What lives goes on.
+    """
+
+    since: float | None = None
+    """When the change was seen that is in doubt; media time, seconds."""
+    latest: float = 0.0
+    by_key: bool = False
+    redrawn: int = 0
+    """How often a change without a key picture has proved to be the encoder's."""
+
+    def is_life(self, time: float, onset: float, *, by_key: bool) -> bool:
+        """Take another change in a stretch that began at `onset`; whether it is life by now."""
+        if self.since is None or (self.by_key and not by_key and time - self.latest > _HELD_S):
+            self.since, self.latest, self.by_key = time, time, by_key
+            return not by_key and self.redrawn >= _MOST_REDRAWN
+        if self.by_key and by_key:
+            self.latest = time
+            return time - self.since > _LONGEST_DOUBT_S
+        still_drawing = time - onset <= _DRAWING_S
+        if still_drawing:
+            self.latest = time
+        return not still_drawing and time - self.latest > _HELD_S
+
+    def settle(self, time: float) -> None:
+        """A picture has come that is like the one before it."""
+        if self.since is not None and time - self.latest >= _DOUBT_S:
+            self.redrawn += not self.by_key
+            self.since = None
+
+    def life_since(self, moving: Seen) -> float | None:
+        """When life began, if the stretch is over with that picture. None where there is no doubt
+        but a key picture, well before all of the picture began to move."""
+        is_one = self.by_key and self.since == self.latest
+        least = _CUT_STEP if moving.key else _MOVING_STEP
+        is_apart = moving.step >= least and moving.start - self.latest > _HELD_S
+        return None if is_one and is_apart else self.since
 
 
 @dataclass(slots=True)
@@ -78,6 +131,8 @@ class Stretch:
     """The reference, once settled."""
     limit: float = 0.0
     """Levels of drift that are allowed."""
+    colour_limit: float = 0.0
+    """The same for colours, once they were drawn anew."""
     drift: float = 0.0
     """Levels, of the last picture."""
     last_key: float = 0.0
@@ -89,6 +144,7 @@ class Stretch:
     """Whether it is known to those outside."""
     has_content: bool = True
     """Whether there is something in the picture that could move."""
+    doubt: Doubt = field(default_factory=Doubt)
     held: list[Seen] = field(default_factory=list)
     """Pictures that have not been told."""
     steps: deque[float] = field(default_factory=lambda: deque(maxlen=256))
@@ -128,18 +184,24 @@ class Stretch:
         if count and not self.held[-1].quiet:
             oldest = self.held[-1].end - _HELD_S
             count = sum(seen.end < oldest for seen in self.held)
+        if self.doubt.since is not None:
+            count = min(count, self._held_before(self.doubt.since))
         frozen, self.held = self.held[:count], self.held[count:]
         return frozen
 
     def take_frozen_before(self, moving: Seen) -> list[Seen]:
         """Take those pictures that came before the movement that was found at `moving`: it began
         with the first of the unquiet ones that changed about as much."""
-        first = len(self.held)
+        life = self.doubt.life_since(moving)
+        first = len(self.held) if life is None else self._held_before(life)
         while first and not self.held[first - 1].quiet:
             first -= 1
         run = [seen.step for seen in self.held[first:]]
-        if run:
+        if run and life is None:
             pace = moving.step if moving.step > QUIET_STEP else median(run[-5:])
             first += next((n for n, step in enumerate(run) if step >= 0.4 * pace), len(run))
         frozen, self.held = self.held[:first], self.held[first:]
         return frozen
+
+    def _held_before(self, time: float) -> int:
+        return sum(seen.start < time for seen in self.held)

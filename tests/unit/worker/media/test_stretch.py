@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streammonitor_worker.media.stretch import QUIET_STEP, Pace, Seen, Stretch
+from streammonitor_worker.media.stretch import QUIET_STEP, Doubt, Pace, Seen, Stretch
 
 FPS = 25
 
@@ -15,7 +15,7 @@ def stretch_of(steps: list[float], *, told: bool = True, quiet: bool = False) ->
     stretch = Stretch(0.0, told=told)
     for index, step in enumerate(steps, start=1):
         stretch.steps.append(step)
-        stretch.held.append(Seen(index / FPS, (index + 1) / FPS, step, quiet))
+        stretch.held.append(Seen(index / FPS, (index + 1) / FPS, step, quiet=quiet))
     return stretch
 
 
@@ -135,3 +135,74 @@ def test_slow_movement_found_at_a_pause_began_before_it() -> None:
     stretch = stretch_of([0.5, 0.6, 0.4, 0.5])
 
     assert starts(stretch.take_frozen_before(Seen(0.2, 0.24, 0.0))) == []
+
+
+def cut(time: float) -> Seen:
+    return Seen(time, time + 1 / FPS, 20.0)
+
+
+def detail(time: float) -> Seen:
+    return Seen(time, time + 1 / FPS, 0.1)
+
+
+def test_detail_that_rests_was_the_encoder() -> None:
+    doubt = Doubt()
+
+    assert not doubt.is_life(3.0, 0.0, by_key=False)
+    assert not doubt.is_life(3.2, 0.0, by_key=False), "it is still drawing"
+    doubt.settle(4.5)
+    assert doubt.since == 3.0
+    doubt.settle(4.7)
+    assert doubt.since is None
+
+
+def test_detail_that_changes_each_second_lives() -> None:
+    doubt = Doubt()
+    doubt.is_life(3.0, 0.0, by_key=False)
+    doubt.settle(3.96)
+
+    assert doubt.is_life(4.0, 0.0, by_key=False)
+    assert doubt.life_since(detail(4.0)) == 3.0
+
+
+def test_encoder_is_believed_twice() -> None:
+    doubt = Doubt()
+    for time in (3.0, 5.0):
+        assert not doubt.is_life(time, 0.0, by_key=False)
+        doubt.settle(time + 1.9)
+
+    assert doubt.is_life(7.0, 0.0, by_key=False)
+
+
+def test_picture_that_has_just_stopped_is_drawn_for_a_while() -> None:
+    doubt = Doubt()
+
+    assert not any(doubt.is_life(3 + n / 10, 3.0, by_key=False) for n in range(10))
+
+
+def test_key_pictures_alone_stay_in_doubt_for_a_while() -> None:
+    doubt = Doubt()
+
+    lives = [
+        doubt.is_life(second, 0.0, by_key=True) for second in (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+    ]
+
+    assert lives == [False] * 6 + [True]
+    assert doubt.life_since(detail(8.0)) == 2.0
+
+
+def test_one_key_picture_before_a_cut_is_no_life() -> None:
+    doubt = Doubt()
+    doubt.is_life(2.0, 0.0, by_key=True)
+
+    assert doubt.life_since(cut(3.0)) is None
+    assert doubt.life_since(detail(3.0)) == 2.0
+    assert doubt.life_since(cut(2.1)) == 2.0, "it may have been the first picture of what moves"
+
+
+def test_pictures_in_doubt_are_held() -> None:
+    stretch = stretch_of([0.0] * 10, quiet=True)
+    stretch.doubt.is_life(5 / FPS, 0.0, by_key=True)
+
+    assert starts(stretch.take_frozen()) == [1, 2, 3, 4]
+    assert starts(stretch.take_frozen_before(detail(0.5))) == []

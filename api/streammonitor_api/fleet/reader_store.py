@@ -125,9 +125,12 @@ def read_fleet(scripts: Scripts, keys: Keys, known: Mapping[WorkerId, int]) -> F
     return replace(seen, tables=read_tables(changed, texts))
 
 
-def block_ms(wait_s: float) -> int:
-    """How long Redis is to block; at least 1 ms, as 0 is for ever."""
-    return max(1, round(wait_s * 1000))
+def block_ms(wait_s: float) -> int | None:
+    """How long Redis is to block: at least 1 ms, as 0 is for ever; None, not at all, for 0.
+
+    An idle Redis ends a block when it next looks at its clients, up to 100 ms later.
+    """
+    return max(1, round(wait_s * 1000)) if wait_s > 0 else None
 
 
 def _events(entries: Iterable[Any], merged: bool) -> Iterator[RecordedEvent]:

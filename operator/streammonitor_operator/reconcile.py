@@ -1,0 +1,268 @@
+"""The one loop: read once, decide, write. Every cycle sees one `now`, and everything it needs.
+
+A cycle is incremental: it reads all heartbeats, but only the tables and monitors that changed, and
+touches only the streams that these are about. It may be cut off anywhere, by a Redis that is away
+or by its own death: what was decided stays to be written, and what was written is continued from.
+
+Redis away: nothing is decided, as nothing is known; the next cycle tries again. Redis that lost its
+data (LostError): a new term, then, when the workers have beaten again, everything is written anew
+from memory, and nothing moves. An operator that starts on such a Redis takes the owners from the
+workers' tables. An operator whose term is older than another's stops and says so (FencedError).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Protocol
+
+from streammonitor_api.errors import FencedError, LostError, UnavailableError
+from streammonitor_api.fleet.records import (
+    DEAD_AFTER_S,
+    Assignments,
+    Claim,
+    CoverageTotal,
+    FleetSeen,
+    Gap,
+)
+from streammonitor_api.names import Epoch, StreamKey, Term, WorkerId
+from streammonitor_operator.beginning import find_claimed, find_owners
+from streammonitor_operator.inventory import Changes, Inventory
+from streammonitor_operator.observing import Observer
+from streammonitor_operator.reporting import Events, Reporter, Update
+from streammonitor_operator.scheduling import Scheduler
+from streammonitor_operator.state import Found, State
+from streammonitor_operator.weights import cores_of
+from streammonitor_operator.writing import Writer, Writes
+
+TICK_S = 0.5
+"""Between cycles when nothing calls for one: a heartbeat."""
+SHORTEST_TICK_S = 0.05
+GATHER_MS = 1_500
+"""On a Redis that knows of no assignments, three heartbeats are waited for before anything is
+decided: workers may be watching already, and new ones come together."""
+SETTLE_MS = int(DEAD_AFTER_S * 1000)
+"""After Redis lost its data: the longest that workers are waited for which were alive before."""
+
+
+class Store(Writes, Protocol):
+    """The calls of OperatorStore that the loop uses."""
+
+    def start_term(self, identity: str, name: str, *, above: int = 0) -> Term: ...
+    def read_assignments(self) -> dict[WorkerId, Assignments]: ...
+    def read_epochs(self) -> dict[StreamKey, Epoch]: ...
+    def read_claims(self) -> dict[StreamKey, Claim]: ...
+    def read_coverage(self) -> dict[StreamKey, CoverageTotal]: ...
+    def read_open_gaps(self) -> dict[StreamKey, Gap]: ...
+    def read_fleet(self, tables: Mapping[WorkerId, int]) -> FleetSeen: ...
+    def forget_workers(self, term: Term, workers: list[WorkerId]) -> set[WorkerId]: ...
+
+
+class Mode(StrEnum):
+    """What the loop is at."""
+
+    STARTING = auto()
+    """It has no term yet, or has to take a new one."""
+    SETTLING = auto()
+    """It has a term, and waits for heartbeats before it decides anything."""
+    RUNNING = auto()
+    AWAY = auto()
+    """Redis could not be used in the last cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a cycle came to."""
+
+    mode: Mode
+    updates: tuple[Update, ...] = ()
+    """Statuses to be written where the monitors come from."""
+    again_s: float = TICK_S
+    """When the next cycle is due, if nothing calls for one earlier."""
+    problem: str | None = None
+    """Why Redis cannot be used."""
+
+
+class Reconciler:
+    """The loop's body. `step` is one cycle; it must not run twice at the same time."""
+
+    def __init__(
+        self, inventory: Inventory, store: Store, events: Events, *, identity: str, name: str
+    ) -> None:
+        """`identity` names the fleet's home, `name` this process; see OperatorStore.start_term."""
+        self.state = State(inventory)
+        self.mode = Mode.STARTING
+        self.term: Term | None = None
+        self.redis_ms = 0
+        self._store, self._identity, self._name = store, identity, name
+        self._observer = Observer(self.state)
+        self.scheduler = Scheduler(self.state)
+        self._writer = Writer(self.state, store)
+        self.reporter = Reporter(self.state, events)
+        self._changes = Changes()
+        self._has_lost = False
+        """Redis lost its data while this operator ran: all of it is in memory."""
+        self._away = True
+        """Redis did not answer in the last cycle, or this is the first."""
+        self._settled_from_ms = 0
+
+    def step(self, now: float) -> Outcome:
+        """Run one cycle. `now` is this machine's wall clock, for what people read.
+
+        Raises FencedError when another operator has taken over: end then. Everything else is
+        answered by trying again.
+        """
+        self._changes.add(self.state.inventory.take_changes())
+        try:
+            return self._step(now)
+        except FencedError:
+            raise
+        except LostError as error:
+            self.mode, self._away = Mode.STARTING, True
+            self._has_lost = len(self.state.ledger) > 0
+            return Outcome(Mode.AWAY, again_s=SHORTEST_TICK_S, problem=str(error))
+        except UnavailableError as error:
+            self._away = True
+            updates = self.reporter.report_outage(str(error), self.redis_ms, now)
+            return Outcome(Mode.AWAY, tuple(updates), problem=str(error))
+
+    def _step(self, now: float) -> Outcome:
+        if self.mode is Mode.STARTING:
+            self._start()
+        seen = self._look()
+        self.reporter.end_outage(self.redis_ms)
+        for worker, incarnation in self._changes.gone_workers.items():
+            self.state.roster.lose(worker, incarnation)
+        self._changes.gone_workers.clear()
+        arrivals = self.state.roster.look(seen)
+        if self.mode is Mode.SETTLING and not self._settle(seen):
+            self._observer.hold_back(arrivals)
+            return Outcome(self.mode, again_s=TICK_S / 2)
+        self._observer.take_in(arrivals, self.redis_ms)
+        self._take_changes()
+        self._observer.take_back(self.redis_ms)
+        self.scheduler.schedule(
+            self.redis_ms, topology_changed=self._observer.take_topology_change()
+        )
+        self._assess_touched()
+        assert self.term is not None  # noqa: S101  narrows the type
+        self._writer.write(self.term, self.redis_ms, now)
+        self._forget_workers(self.term)
+        self._assess_touched()
+        self.reporter.read_incidents(self.redis_ms)
+        updates = self.reporter.report(self.redis_ms, now)
+        return Outcome(self.mode, tuple(updates), self._next_s())
+
+    def _start(self) -> None:
+        """Take a term, and read what there is to continue from."""
+        self.term = self._store.start_term(self._identity, self._name, above=self.term or 0)
+        if not self._has_lost and not len(self.state.ledger):
+            self._find()
+        self.reporter.restart()
+        self._away, self.mode = True, Mode.SETTLING
+
+    def _find(self) -> None:
+        """Read what an operator before this one left."""
+        store, found = self._store, Found()
+        found.epochs = store.read_epochs()
+        found.coverage, found.gaps = store.read_coverage(), store.read_open_gaps()
+        find_owners(found, store.read_assignments(), store.read_claims())
+        self.state.found = found
+
+    def _look(self) -> FleetSeen:
+        """Read the fleet, and make sure that what is missing was not lost by Redis."""
+        roster = self.state.roster
+        seen = self._store.read_fleet(roster.serials())
+        self.redis_ms = seen.redis_ms
+        if self._away:
+            roster.redis_was_away(seen.redis_ms)
+            self._settled_from_ms = seen.redis_ms
+            self._away = False
+            for worker in self.state.found.workers:
+                roster.expect(worker)
+        elif self.term is not None and any(
+            name not in seen.workers for name, one in roster.workers.items() if not one.is_dead
+        ):
+            self._store.hold_term(self.term)
+        return seen
+
+    def _settle(self, seen: FleetSeen) -> bool:
+        """Whether everybody had the time to beat; then what is known is put together."""
+        waited_ms = seen.redis_ms - self._settled_from_ms
+        if not self.state.inventory.is_complete:
+            return False
+        if self._has_lost:
+            silent = any(one.seen_ms < self._settled_from_ms for one in self.state.roster.alive())
+            if silent and waited_ms < SETTLE_MS:
+                return False
+            self._renew()
+        else:
+            if not self.state.found.ownerships and waited_ms < GATHER_MS:
+                return False
+            find_claimed(self.state.found, self.state.roster)
+        self.mode, self._has_lost = Mode.RUNNING, False
+        self._observer.reseat(seen.redis_ms)
+        return True
+
+    def _renew(self) -> None:
+        """Have everything written again that Redis lost."""
+        state = self.state
+        for stream in state.ledger:
+            state.unwritten_specs[stream] = None
+            state.ledger.renew(stream)
+        state.coverage.renew()
+        self._writer.renew()
+
+    def _take_changes(self) -> None:
+        """Take in what changed of what is wanted."""
+        changes = self._changes
+        self._changes = Changes()
+        for stream in changes.streams:
+            self._take_stream(stream)
+        for monitor in changes.monitors:
+            self.state.soil(monitor, self.redis_ms)
+        self.state.prune()
+
+    def _take_stream(self, stream: StreamKey) -> None:
+        state, now_ms = self.state, self.redis_ms
+        wanted, known = state.inventory.streams.get(stream), state.wanted.get(stream)
+        if wanted is None:
+            if known is not None:
+                state.unwant(stream, now_ms)
+            return
+        if known is None:
+            state.want(stream, wanted, now_ms)
+        else:
+            state.wanted[stream] = wanted
+            if wanted.revision != known.revision:
+                state.unwritten_specs[stream] = None
+                state.ledger.renew(stream)
+                weight = cores_of(wanted.spec, state.row(stream), None)
+                state.placement.put_stream(stream, weight, wanted.spec.priority)
+
+    def _assess_touched(self) -> None:
+        ledger = self.state.ledger
+        for stream in list(ledger.touched):
+            if stream in ledger:
+                self.state.assess(stream, self.redis_ms)
+        ledger.touched.clear()
+
+    def _forget_workers(self, term: Term) -> None:
+        old = self.state.roster.forgettable(self.redis_ms)
+        old = [one for one in old if one not in self.state.widowed]
+        if not old:
+            return
+        for worker in self._store.forget_workers(term, old):
+            self.state.roster.forget(worker)
+            self.state.ledger.drop_orders(worker)
+
+    def _next_s(self) -> float:
+        """At the next heartbeat, or when the first worker that is silent would be dead."""
+        if self.state.ledger.orders:
+            return SHORTEST_TICK_S
+        deadlines = [one.alive_ms for one in self.state.roster.alive()]
+        if not deadlines:
+            return TICK_S
+        due_s = (min(deadlines) - self.redis_ms) / 1000 + DEAD_AFTER_S
+        return min(TICK_S, max(SHORTEST_TICK_S, due_s + 0.005))

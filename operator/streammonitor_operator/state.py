@@ -1,0 +1,180 @@
+"""All that the operator knows, in memory: plain data that the steps of a cycle share.
+
+What is here is either wanted (from the inventory), seen (from heartbeats) or decided; everything
+but the decisions' epochs can be rebuilt from Redis or, where Redis lost it, from the workers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from streammonitor_api.fleet.records import (
+    CoverageTotal,
+    Gap,
+    NotifyTarget,
+    OpenIncident,
+    StreamRow,
+    Withdraw,
+)
+from streammonitor_api.names import Epoch, IncidentId, StreamKey, WorkerId
+from streammonitor_operator.coverage import Coverage, reason_unwatched
+from streammonitor_operator.handover import NO_EPOCH, Ownership, Phase
+from streammonitor_operator.inventory import Inventory, MonitorKey, Wanted
+from streammonitor_operator.ledger import Ledger
+from streammonitor_operator.placement import Placement
+from streammonitor_operator.roster import Roster
+from streammonitor_operator.weights import cores_of
+
+
+@dataclass(slots=True)
+class Found:
+    """What an operator that starts finds in Redis, until the streams are fed that it is about."""
+
+    ownerships: dict[StreamKey, Ownership] = field(default_factory=dict)
+    surplus: dict[StreamKey, tuple[WorkerId, ...]] = field(default_factory=dict)
+    """Workers that have an assignment of the stream and should not."""
+    rebuilt: set[StreamKey] = field(default_factory=set)
+    """Streams whose owner is known from its heartbeat alone."""
+    revisions: dict[StreamKey, str] = field(default_factory=dict)
+    """Of the specs that the assignments name."""
+    epochs: dict[StreamKey, Epoch] = field(default_factory=dict)
+    coverage: dict[StreamKey, CoverageTotal] = field(default_factory=dict)
+    gaps: dict[StreamKey, Gap] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> set[StreamKey]:
+        """All that Redis holds anything of, but epochs, which outlive their streams."""
+        return {*self.ownerships, *self.coverage, *self.gaps, *self.surplus}
+
+    @property
+    def workers(self) -> set[WorkerId]:
+        """All that have assignments."""
+        owners = {one.owner for one in self.ownerships.values()}
+        targets = {one.target for one in self.ownerships.values()}
+        return {one for one in owners | targets if one is not None}
+
+
+@dataclass(slots=True)
+class State:
+    """What is known; the modules of the cycle change it in turn."""
+
+    inventory: Inventory
+    wanted: dict[StreamKey, Wanted] = field(default_factory=dict)
+    placement: Placement = field(default_factory=Placement)
+    roster: Roster = field(default_factory=Roster)
+    coverage: Coverage = field(default_factory=Coverage)
+    found: Found = field(default_factory=Found)
+    widowed: dict[WorkerId, None] = field(default_factory=dict)
+    """Dead workers whose streams have not been given to others: there was nobody to take them."""
+    incidents: dict[StreamKey, dict[IncidentId, OpenIncident]] = field(default_factory=dict)
+    """Open ones."""
+    unwritten_specs: dict[StreamKey, None] = field(default_factory=dict)
+    forgotten: dict[StreamKey, tuple[NotifyTarget, ...]] = field(default_factory=dict)
+    """Streams that are not wanted any more and have not been removed from Redis, with whom to tell
+    that their incidents are closed."""
+    dirty: dict[MonitorKey, int] = field(default_factory=dict)
+    """Monitors whose status may have changed, and since when (Redis' clock, ms)."""
+    weights_changed: bool = False
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.placement, self.wanted)
+
+    def want(self, stream: StreamKey, wanted: Wanted, now_ms: int) -> None:
+        """A stream is wanted: with the owner that it has been found to have, if any."""
+        found, ledger = self.found, self.ledger
+        self.wanted[stream] = wanted
+        self.forgotten.pop(stream, None)
+        ledger.add(stream, cores_of(wanted.spec, None, None), wanted.spec.priority)
+        self.coverage.begin(
+            stream, now_ms, found.coverage.pop(stream, None), found.gaps.pop(stream, None)
+        )
+        epoch = found.epochs.pop(stream, NO_EPOCH)
+        for worker in found.surplus.pop(stream, ()):
+            ledger.order(worker, Withdraw(stream))
+        ownership = self._settled(found.ownerships.pop(stream, None), now_ms)
+        if ownership is None:
+            ledger.restore(Ownership(stream, highest_epoch=epoch, since_ms=now_ms))
+            self.unwritten_specs[stream] = None
+            return
+        ledger.restore(ownership)
+        self.weigh(stream, self.row(stream))
+        if found.revisions.pop(stream, None) != wanted.revision:
+            self.unwritten_specs[stream] = None
+            ledger.renew(stream)
+
+    def unwant(self, stream: StreamKey, now_ms: int) -> None:
+        """A stream is not wanted any more."""
+        wanted = self.wanted[stream]
+        self.ledger.remove(stream, now_ms)
+        self.coverage.end(stream)
+        self.unwritten_specs.pop(stream, None)
+        self.forgotten[stream] = wanted.spec.notify
+        del self.wanted[stream]
+        self.soil(wanted.monitor, now_ms)
+
+    def prune(self) -> None:
+        """Have what was found of streams removed that nobody wants any more."""
+        found = self.found
+        for stream in found.streams:
+            ownership = found.ownerships.get(stream)
+            holders = [] if ownership is None else [ownership.owner, ownership.target]
+            for worker in (*found.surplus.get(stream, ()), *holders):
+                if worker is not None:
+                    self.ledger.order(worker, Withdraw(stream))
+            self.forgotten[stream] = ()
+        self.found = Found(epochs=found.epochs)
+
+    def _settled(self, ownership: Ownership | None, now_ms: int) -> Ownership | None:
+        """What was found, as far as the workers that it names may still live."""
+        if ownership is None or ownership.owner is None:
+            return None
+        seats = self.placement.seats
+        if ownership.target is not None and ownership.target not in seats:
+            self.ledger.order(ownership.target, Withdraw(ownership.stream))
+            ownership = replace(ownership, phase=Phase.WATCHED, target=None, overlap_s=0.0)
+        if ownership.owner not in seats:
+            for worker in (ownership.owner, ownership.target):
+                if worker is not None:
+                    self.ledger.order(worker, Withdraw(ownership.stream))
+            return None
+        return replace(ownership, since_ms=now_ms)
+
+    def row(self, stream: StreamKey) -> StreamRow | None:
+        """What the owner of a stream last told of it; None where it has none that lives."""
+        ownership = self.ledger.get(stream)
+        if ownership is None or ownership.owner is None:
+            return None
+        if not self.roster.is_alive(ownership.owner):
+            return None
+        return self.roster[ownership.owner].rows.get(stream)
+
+    def weigh(self, stream: StreamKey, row: StreamRow | None) -> None:
+        """Plan with what a stream costs by its worker's latest word."""
+        placed, spec = self.placement[stream], self.wanted[stream].spec
+        weight = cores_of(spec, row, placed.weight_cores)
+        if weight != placed.weight_cores:
+            self.placement.put_stream(stream, weight, spec.priority)
+            self.weights_changed = True
+
+    def assess(self, stream: StreamKey, now_ms: int, since_ms: int | None = None) -> None:
+        """Judge whether a stream is watched, after anything about it changed.
+
+        `since_ms` is when it ceased to be, where that is known to be earlier than now.
+        """
+        wanted = self.wanted.get(stream)
+        if wanted is None or stream not in self.coverage:
+            return
+        ownership = self.ledger[stream]
+        reason = reason_unwatched(
+            ownership,
+            self.row(stream),
+            self.roster.is_alive(ownership.owner),
+            self.coverage[stream].reason,
+        )
+        self.coverage.note(stream, reason, now_ms if since_ms is None else since_ms)
+        self.soil(wanted.monitor, now_ms)
+
+    def soil(self, monitor: MonitorKey, now_ms: int) -> None:
+        """Have the status of a monitor looked at."""
+        self.dirty.setdefault(monitor, now_ms)

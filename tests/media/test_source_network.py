@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,6 +24,7 @@ from streammonitor_worker.source.url import parse
 from streammonitor_worker.synth import Injection, Recipe, write_clip
 from tests.support.hls_server import Exchange, ScriptedServer, scripted_server
 from tests.support.rtsp_server import rtsp_server
+from tests.support.tls import tls_proxy, write_certificate
 from tests.support.watching import Watched, times, watch
 
 SECONDS = 3
@@ -463,24 +465,77 @@ def test_rtsp_stream_is_watched(ts: bytes) -> None:
     assert {form.codec for form in watched.formats} == {"h264", "aac"}
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg, which sends RTMP, is absent")
-def test_rtmp_stream_is_watched(ts: bytes, folder: Path) -> None:
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of a server that this machine trusts."""
+    write_certificate(tmp_path / "server.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    return tmp_path / "server.pem"
+
+
+def test_rtsp_stream_over_tls_is_watched(ts: bytes, certificate: Path) -> None:
+    with (
+        rtsp_server(ts * 3, packets_per_s=len(ts) / 188 / SECONDS * 4) as plain,
+        tls_proxy(urlsplit(plain).port or 0, certificate) as port,
+    ):
+        watched = watch(f"rtsps://127.0.0.1:{port}/stream", until=enough)
+
+    assert len(watched.pictures) >= PICTURES // 2
+    assert watched.failures == []
+
+
+@contextmanager
+def rtmp_server(clip: Path) -> Iterator[int]:
+    """FFmpeg, which waits for one client and plays it the clip over and over."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    url = f"rtmp://127.0.0.1:{port}/live/key"
-    command = ["ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(folder / "clip.ts")]
-    command += ["-c", "copy", "-bsf:a", "aac_adtstoasc", "-f", "flv", "-listen", "1", url]
+        port: int = probe.getsockname()[1]
+    command = ["ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(clip)]
+    command += ["-c", "copy", "-bsf:a", "aac_adtstoasc", "-f", "flv", "-listen", "1"]
+    command += [f"rtmp://127.0.0.1:{port}/live/key"]
     sender = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        watched = watch(url, until=enough, give_up_after_s=20.0)
+        yield port
     finally:
         sender.kill()
         sender.wait()
+
+
+needs_ffmpeg = pytest.mark.skipif(
+    shutil.which("ffmpeg") is None, reason="ffmpeg, which sends RTMP, is absent"
+)
+
+
+@needs_ffmpeg
+def test_rtmp_stream_is_watched(folder: Path) -> None:
+    with rtmp_server(folder / "clip.ts") as port:
+        watched = watch(f"rtmp://127.0.0.1:{port}/live/key", until=enough, give_up_after_s=20.0)
 
     assert watched.source.live is True
     assert len(watched.pictures) >= PICTURES // 2
     assert watched.failures == []
     assert times(watched.pictures) == sorted(times(watched.pictures))
+
+
+@needs_ffmpeg
+def test_rtmp_stream_over_tls_is_watched(folder: Path, certificate: Path) -> None:
+    with rtmp_server(folder / "clip.ts") as plain, tls_proxy(plain, certificate) as port:
+        watched = watch(f"rtmps://127.0.0.1:{port}/live/key", until=enough, give_up_after_s=20.0)
+
+    assert len(watched.pictures) >= PICTURES // 2
+    assert watched.failures == []
+
+
+@pytest.mark.parametrize("scheme", ["rtmps", "rtsps"])
+def test_certificate_that_nobody_vouches_for_is_refused(scheme: str, tmp_path: Path) -> None:
+    write_certificate(tmp_path / "server.pem")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        tls_proxy(server.getsockname()[1], tmp_path / "server.pem") as port,
+    ):
+        watched = watch(f"{scheme}://127.0.0.1:{port}/live/key", give_up_after_s=0.5)
+
+    assert watched.packets == []
+    assert "cannot be opened" in watched.connections[0].reason
 
 
 @pytest.mark.parametrize("url", ["rtmp://127.0.0.1:{port}/app/x", "rtsp://127.0.0.1:{port}/x"])

@@ -25,4 +25,4 @@ def redis_server(
 def fleet(redis_server: RedisServer) -> Iterator[Fleet]:
     scripts = redis_server.scripts()
     yield fleet_in(scripts)
-    scripts.client.close()
+    scripts.close()

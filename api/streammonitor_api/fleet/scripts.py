@@ -97,6 +97,10 @@ class Scripts:
         except (redis.RedisError, OSError) as error:
             raise unavailable(self.address, error) from error
 
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        self.client.close()
+
     def _text(self, name: str) -> tuple[str, str]:
         if name not in self._texts:
             text = script_text(name, self._preamble)

@@ -65,6 +65,10 @@ class WorkerStore:
         self.worker = worker
         self.incarnation = incarnation
 
+    def as_start(self, incarnation: Incarnation) -> WorkerStore:
+        """The same worker's calls as another start of it: to send what an earlier one left."""
+        return WorkerStore(self._scripts, self.keys.fleet, self.worker, incarnation)
+
     def beat(self, heartbeat: Heartbeat, table: StreamTable | None, *, serial: int) -> BeatAnswer:
         """Send a heartbeat, with the table when it changed. Each 0.5 s.
 

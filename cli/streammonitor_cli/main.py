@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from streammonitor_api.errors import StreamMonitorError, suggestion
-from streammonitor_cli import crd, demo, detectors, generate, watch
+from streammonitor_cli import crd, demo, detectors, generate, watch, worker
 from streammonitor_cli.arguments import Parser, UsageError
 from streammonitor_cli.process import (
     BAD_INPUT,
@@ -24,7 +24,7 @@ from streammonitor_cli.process import (
     version,
 )
 
-_EXTRA_PACKAGES = ("av", "numpy", "cryptography", "rich", "opentelemetry")
+_EXTRA_PACKAGES = ("av", "numpy", "cryptography", "rich", "opentelemetry", "redis")
 """What comes with the extra `worker`; missing, it is told rather than traced."""
 
 
@@ -83,7 +83,7 @@ def _parser() -> tuple[Parser, list[str]]:
     commands = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )
-    for command in (watch, detectors, crd, demo, generate):
+    for command in (watch, detectors, crd, demo, generate, worker):
         command.register(commands)
     return parser, list(commands.choices)
 

@@ -205,6 +205,7 @@ class Hosted:
             local_files=False,
             fidelity=self.fidelity,
             headers=self._order.headers,
+            query=self._order.query,
         )
 
     def _add(self, rendition: Rendition, left_open: tuple[OpenIncident, ...]) -> None:

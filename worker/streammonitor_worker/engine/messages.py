@@ -34,6 +34,7 @@ class WatchOrder:
     fidelity: Fidelity = Fidelity.FULL
     renditions: Renditions = "highest"
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    query: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def write_order(order: Order) -> bytes:
                 "fidelity": order.fidelity,
                 "renditions": order.renditions,
                 "headers": order.headers,
+                "query": order.query,
             }
         case OwnOrder():
             content = {

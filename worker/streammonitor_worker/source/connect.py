@@ -67,7 +67,7 @@ class Connector:
         return DatagramReader(address, self._where, self._waiting)
 
     def _connect_http(self) -> Transport:
-        client = HttpClient(self._waiting, self._address, self._options.headers)
+        client = self._client(self._address)
         try:
             response = client.get(self._address.url, first=0)
         except LostError as error:
@@ -82,6 +82,10 @@ class Connector:
             client, response, self._waiting, PATIENCE_S if patience_s is None else patience_s
         )
         return self._by_content(file, response.url, live=False)
+
+    def _client(self, origin: Address | None) -> HttpClient:
+        options = self._options
+        return HttpClient(self._waiting, origin, options.headers, options.query)
 
     def _by_content(self, reader: Reader, location: Location, *, live: bool) -> Transport:
         head, reader = peek(reader, SNIFF_SIZE)
@@ -105,7 +109,7 @@ class Connector:
             if folder is None:
                 raise LostError(self._where, problem)
             raise refused(self._where, f"{problem}; check the playlist")
-        client = HttpClient(self._waiting, None if folder else self._address, self._options.headers)
+        client = self._client(None if folder else self._address)
         resources = Resources(client, self._waiting, folder)
         return HlsTransport(
             resources,

@@ -104,10 +104,12 @@ class HttpClient:
         waiting: Waiting,
         origin: Address | None = None,
         headers: Iterable[tuple[str, str]] = (),
+        query: str = "",
     ) -> None:
         self._waiting = waiting
         self._origin = origin
         self._headers = tuple(headers)
+        self._query = query
         self._idle: dict[Key, HttpConnection] = {}
 
     def get(self, url: str, first: int | None = None, last: int | None = None) -> HttpResponse:
@@ -166,8 +168,9 @@ class HttpClient:
         secure = address.scheme == "https"
         key = (address.scheme, address.host, parts.port or (443 if secure else 80))
         target = quote(parts.path or "/", safe=_SAFE)
-        if parts.query:
-            target += f"?{quote(parts.query, safe=_SAFE_QUERY)}"
+        own_query = self._query if self._same_server(key) else ""
+        if query := "&".join(filter(None, (parts.query, own_query))):
+            target += f"?{quote(query, safe=_SAFE_QUERY)}"
         sent = {
             "User-Agent": _USER_AGENT,
             "Accept": "*/*",

@@ -19,7 +19,8 @@ class SourceOptions:
     open_timeout_s: from the first connection attempt to knowing what is inside. local_files:
     whether files of this machine may be read (not in a cluster). max_pixels: of one picture;
     DCI 4K rounded up to whole macroblocks, more is refused before memory is allocated for it.
-    headers: sent with each HTTP request to the source's own server, and to no other: secrets.
+    headers, query: sent with each HTTP request to the source's own server, and to no other: they
+    may be secrets. The query is added to the one that an address has.
     """
 
     renditions: Renditions = "highest"
@@ -30,3 +31,4 @@ class SourceOptions:
     max_pixels: int = 4096 * 2304
     fidelity: Fidelity = Fidelity.FULL
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    query: str = field(default="", repr=False)

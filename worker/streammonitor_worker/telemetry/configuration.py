@@ -24,25 +24,31 @@ class TelemetryConfiguration:
 
     prometheus: tuple[str, int] | None = None
     """Host and port on which metrics are served to Prometheus."""
+    exposed: bool = False
+    """Whether somebody else serves what is measured, see `Telemetry.exposition`."""
     otlp_metrics: bool = False
     otlp_traces: bool = False
 
     @property
     def wanted(self) -> bool:
-        return bool(self.prometheus or self.otlp_metrics or self.otlp_traces)
+        return bool(self.prometheus or self.exposed or self.otlp_metrics or self.otlp_traces)
 
 
 def read_configuration(
-    environment: Mapping[str, str], prometheus: tuple[str, int] | None = None
+    environment: Mapping[str, str],
+    prometheus: tuple[str, int] | None = None,
+    *,
+    exposed: bool = False,
 ) -> TelemetryConfiguration:
-    """Read what the environment asks for; `prometheus` is the user's choice.
+    """Read what the environment asks for; `prometheus` and `exposed` are the caller's choice.
 
     Raises InputError for a protocol of OTLP that is not there, and for what is no address.
     """
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return TelemetryConfiguration(prometheus)
+        return TelemetryConfiguration(prometheus, exposed)
     return TelemetryConfiguration(
         prometheus,
+        exposed,
         otlp_metrics=_exports(environment, "METRICS"),
         otlp_traces=_exports(environment, "TRACES"),
     )

@@ -19,7 +19,7 @@ from opentelemetry.sdk.resources import (
 )
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from prometheus_client import start_http_server
+from prometheus_client import generate_latest, start_http_server
 
 from streammonitor_api.errors import InputError
 from streammonitor_api.events import Event
@@ -78,6 +78,10 @@ class Telemetry:
         if self._traces is not None:
             trace_incident(self._tracer, event)
 
+    def exposition(self) -> bytes:
+        """What is measured, as Prometheus reads it."""
+        return generate_latest()
+
     def close(self) -> None:
         """Send what is left and stop serving. Waits for a collector no longer than `SEND_REST_S`:
         one that is away is tried for longer by a thread that does not keep the process alive."""
@@ -105,7 +109,7 @@ def _resource(version: str) -> Resource:
 
 def _readers(configuration: TelemetryConfiguration) -> list[MetricReader]:
     readers: list[MetricReader] = []
-    if configuration.prometheus is not None:
+    if configuration.prometheus is not None or configuration.exposed:
         readers.append(PrometheusMetricReader())
     if configuration.otlp_metrics:
         readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))

@@ -1,0 +1,153 @@
+"""Real worker processes on a real Redis, and a test that plays their operator."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from streammonitor_api.fleet.operator_store import OperatorStore
+from streammonitor_api.fleet.reader_store import ReaderStore
+from streammonitor_api.fleet.records import Assign, RecordedEvent, StreamRow, StreamSpec, Withdraw
+from streammonitor_api.names import FleetName, StreamKey, WorkerId, stream_key
+from streammonitor_api.plan import Plan, resolve_plan
+from tests.support.redis_server import RedisServer
+
+FLEET = FleetName("test")
+FoundT = TypeVar("FoundT")
+PLAN = resolve_plan(only=["video-black", "stream-unavailable"])
+
+
+def await_that(
+    look: Callable[[], FoundT | None], what: str, *, within_s: float = 20.0, every_s: float = 0.02
+) -> FoundT:
+    """What `look` finds, as soon as it finds something; fails when it does not in time."""
+    until = time.monotonic() + within_s
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < until, f"not in {within_s} s: {what}"
+        time.sleep(every_s)
+
+
+def a_spec(name: str, url: str, *, plan: Plan = PLAN, **known: Any) -> StreamSpec:
+    stream = stream_key("prod", "sports", name)
+    values: dict[str, Any] = {"overlap_s": 2.0, **known}
+    return StreamSpec(stream=stream, url=url, detectors=tuple(plan.values()), **values)
+
+
+class WorkerProcess:
+    """`streammonitor worker`, as a user starts it."""
+
+    def __init__(self, name: str, redis_url: str, folder: Path, *options: str) -> None:
+        self.name = WorkerId(name)
+        self.log = folder / f"{name}.log"
+        command = [
+            *(sys.executable, "-m", "streammonitor_cli.main", "worker", "--redis", redis_url),
+            *("--fleet", FLEET, "--worker-id", name, *options),
+        ]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+class PlayedOperator:
+    """Assigns by hand, and looks at what becomes of it."""
+
+    def __init__(self, redis: RedisServer) -> None:
+        self.scripts = redis.scripts()
+        self.store = OperatorStore(self.scripts, FLEET)
+        self.reader = ReaderStore(self.scripts, FLEET)
+        self.term = self.store.start_term("test", "played")
+
+    def want(self, *specs: StreamSpec) -> None:
+        self.store.put_specs(self.term, specs)
+
+    def assign(self, worker: WorkerId, *specs: StreamSpec, overlap_s: float = 0.0) -> None:
+        changes = [Assign(one.stream, one.revision, overlap_s) for one in specs]
+        self.store.assign(self.term, worker, changes)
+
+    def withdraw(self, worker: WorkerId, *specs: StreamSpec) -> None:
+        self.store.assign(self.term, worker, [Withdraw(one.stream) for one in specs])
+
+    def rows(self, worker: WorkerId) -> dict[StreamKey, StreamRow]:
+        tables = self.reader.read_fleet().tables
+        return {one.stream: one for one in tables[worker].rows} if worker in tables else {}
+
+    def await_row(
+        self,
+        worker: WorkerId,
+        spec: StreamSpec,
+        state: str,
+        *,
+        claimed: bool = True,
+        within_s: float = 20.0,
+    ) -> StreamRow:
+        def look() -> StreamRow | None:
+            row = self.rows(worker).get(spec.stream)
+            return row if row and row.state == state and row.claimed is claimed else None
+
+        return await_that(look, f"{spec.stream} {state} on {worker}", within_s=within_s)
+
+    def events(self) -> list[RecordedEvent]:
+        return list(self.reader.read_events())
+
+    def told(self) -> list[tuple[str, int]]:
+        events = [one.told for one in self.events() if one.told.event.kind != "updated"]
+        return [(one.event.kind, one.revision) for one in events]
+
+    def await_event(self, kind: str, *, within_s: float = 20.0) -> RecordedEvent:
+        def look() -> RecordedEvent | None:
+            found = [one for one in self.events() if one.told.event.kind == kind]
+            return found[-1] if found else None
+
+        return await_that(look, f"event {kind}", within_s=within_s, every_s=0.05)
+
+    def port(self, worker: WorkerId) -> int:
+        def look() -> int:
+            seen = self.reader.read_fleet().workers.get(worker)
+            return seen.beat.http_port if seen else 0
+
+        return await_that(look, f"{worker} is there")
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """What a worker answers over HTTP."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with contextlib.closing(error):
+            return error.code, error.read().decode()
+
+
+def engines_of(port: int) -> dict[int, int]:
+    """Process ids of a worker's engines, by number."""
+    shown: Mapping[str, Any] = json.loads(ask(port, "/streams")[1])
+    return {one["engine"]: one["pid"] for one in shown["engines"]}

@@ -1,0 +1,254 @@
+"""Speaks with Redis for a worker: heartbeats in one thread, claims and assignments in another.
+
+A heartbeat may wait for nothing but Redis: whoever is silent for 3 s is dead to the fleet. What
+comes of it is posted to the worker's own thread. While Redis is away everything here is tried
+again for as long as it takes, with one line in the log when that begins and one when it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from streammonitor_api.errors import FencedError, StreamMonitorError, UnavailableError
+from streammonitor_api.fleet.records import (
+    BEAT_S,
+    Assignments,
+    BeatAnswer,
+    Claimed,
+    Heartbeat,
+    StreamSpec,
+    StreamTable,
+)
+from streammonitor_api.fleet.worker_store import WorkerStore
+from streammonitor_api.incident import Incident
+from streammonitor_api.names import Epoch, Revision, StreamKey
+from streammonitor_worker.supervisor.duties import Assigned
+from streammonitor_worker.supervisor.history import Events, read_closed
+
+logger = logging.getLogger(__name__)
+
+TELL_AGAIN_S = 60.0
+"""How often it is said that Redis is still away."""
+
+
+class Told(Protocol):
+    """What becomes of it, for the worker; called from threads of ours."""
+
+    def on_assigned(self, assigned: Mapping[str, Assigned], unwanted: Iterable[str]) -> None:
+        """These are all assignments of this worker; those streams are wanted by nobody."""
+
+    def on_granted(self, claimed: Claimed, closed: Iterable[Incident]) -> None:
+        """A claim is ours; `closed` are incidents of the stream that ended lately."""
+
+    def on_refused(self, stream: str, epoch: int, why: str) -> None: ...
+
+    def on_lost_data(self) -> None:
+        """Redis forgot what it was told."""
+
+    def on_superseded(self, why: str) -> None:
+        """Another process is this worker now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heartbeat to send; the table where it is to be told."""
+
+    heartbeat: Heartbeat
+    table: StreamTable | None
+
+
+class Liaison:
+    """The two threads.
+
+    `beat` says how the worker is, at the moment in which it is called; with True, including the
+    table. None: nothing is to be said. `history` is asked what was told of a stream lately.
+    """
+
+    def __init__(
+        self,
+        store: WorkerStore,
+        told: Told,
+        beat: Callable[[bool], Beat | None],
+        history: Events,
+    ) -> None:
+        self._store = store
+        self._told = told
+        self._beat = beat
+        self._history = history
+        self._claims: deque[tuple[StreamKey, Epoch]] = deque()
+        self._whole = True
+        self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._beat_now = threading.Event()
+        self._serial = 0
+        self._revision: Revision | None = None
+        self._specs: dict[str, StreamSpec] = {}
+        self._assigned: set[str] = set()
+        self._asked: Revision | None = None
+        self._trouble = Trouble()
+        self._threads = [
+            threading.Thread(target=self._run_beats, name="heartbeat", daemon=True),
+            threading.Thread(target=self._run_errands, name="claims", daemon=True),
+        ]
+
+    @property
+    def reached(self) -> bool:
+        """Whether Redis has ever answered a heartbeat."""
+        return self._serial > 0
+
+    @property
+    def trouble(self) -> str:
+        """Why Redis cannot be used at the moment; empty where it can."""
+        return self._trouble.why
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def claim(self, stream: str, epoch: int) -> None:
+        """Ask for a claim; the answer is told, where there is one."""
+        self._claims.append((StreamKey(stream), Epoch(epoch)))
+        self._errands.put(self._claim_all)
+
+    def beat_now(self) -> None:
+        """Do not wait for the next beat: something is to be known at once."""
+        self._beat_now.set()
+
+    def stop(self, *, goodbye: bool, wait_s: float) -> None:
+        """Stop; with a goodbye the fleet need not wait to notice."""
+        self._stop.set()
+        self._beat_now.set()
+        self._errands.put(None)
+        until = time.monotonic() + wait_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        if goodbye and self.reached and not self.trouble:
+            try:
+                self._store.say_goodbye()
+            except StreamMonitorError as error:
+                logger.warning("goodbye: %s", error)
+
+    def _run_beats(self) -> None:
+        due = time.monotonic()
+        while not self._stop.is_set():
+            self._send_beat()
+            due = max(due + BEAT_S, time.monotonic())
+            if self._beat_now.wait(max(0.0, due - time.monotonic())):
+                self._beat_now.clear()
+                due = time.monotonic()
+
+    def _send_beat(self) -> None:
+        beat = self._beat(self._whole)
+        if beat is None:
+            return
+        self._whole = beat.table is not None  # until it is known to have come
+        try:
+            answer = self._store.beat(beat.heartbeat, beat.table, serial=self._serial)
+        except FencedError as error:
+            self._told.on_superseded(str(error))
+            self._stop.set()
+        except StreamMonitorError as error:
+            self._trouble.begin(error)
+        else:
+            self._serial += 1
+            self._whole = answer.lost
+            self._trouble.end()
+            self._take(answer)
+
+    def _take(self, answer: BeatAnswer) -> None:
+        if answer.lost:
+            self._told.on_lost_data()
+        if answer.revision not in (0, self._revision, self._asked):
+            self._asked = answer.revision
+            self._errands.put(self._read_assignments)
+
+    def _run_errands(self) -> None:
+        while (errand := self._errands.get()) is not None:
+            try:
+                errand()
+            except UnavailableError as error:
+                self._trouble.begin(error)
+                self._asked = None
+            except StreamMonitorError as error:
+                logger.warning("%s", error)
+                self._asked = None
+
+    def _claim_all(self) -> None:
+        """Claim all that is asked for by now. What others told is read when the last is ours:
+        from then on they tell nothing more."""
+        granted: list[Claimed] = []
+        try:
+            while self._claims:
+                stream, epoch = self._claims.popleft()
+                try:
+                    granted.append(self._store.claim(stream, epoch))
+                except FencedError as error:
+                    self._told.on_refused(stream, epoch, str(error))
+        finally:
+            if granted:
+                first_ms = min(one.claim.claimed_ms for one in granted)
+                streams = [one.claim.stream for one in granted]
+                closed = read_closed(self._history, streams, first_ms)
+                for one in granted:
+                    self._told.on_granted(one, closed[one.claim.stream])
+
+    def _read_assignments(self) -> None:
+        found = self._store.read_assignments()
+        if found.revision == 0:
+            self._asked = None
+            return
+        wanted = found.by_stream
+        lacking = [
+            stream
+            for stream, one in wanted.items()
+            if stream not in self._specs or self._specs[stream].revision != one.spec_revision
+        ]
+        gone = [StreamKey(stream) for stream in self._assigned if stream not in wanted]
+        specs = self._store.read_specs([*lacking, *gone]) if lacking or gone else {}
+        self._specs |= {stream: specs[stream] for stream in lacking if stream in specs}
+        self._specs = {stream: spec for stream, spec in self._specs.items() if stream in wanted}
+        self._assigned = set(wanted)
+        self._revision, self._asked = found.revision, None
+        self._told.on_assigned(self._with_specs(found), [one for one in gone if one not in specs])
+
+    def _with_specs(self, found: Assignments) -> dict[str, Assigned]:
+        """Assignments whose spec is missing wait for it: the next revision brings it."""
+        return {
+            stream: Assigned(one.epoch, one.overlap_s, self._specs[stream])
+            for stream, one in found.by_stream.items()
+            if stream in self._specs
+        }
+
+
+class Trouble:
+    """Says once that Redis cannot be used, and once that it can again."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._told_at = 0.0
+        self.why = ""
+
+    def begin(self, error: StreamMonitorError) -> None:
+        with self._lock:
+            now = self._clock()
+            if self._since is None:
+                self._since = now
+            if str(error) != self.why or now - self._told_at >= TELL_AGAIN_S:
+                self.why, self._told_at = str(error), now
+                logger.warning("%s; streams are watched on, and it is tried further", error)
+
+    def end(self) -> None:
+        with self._lock:
+            if self._since is not None:
+                away_s = self._clock() - self._since
+                logger.warning("Redis answers again, after %.0f s", away_s)
+            self._since, self.why = None, ""

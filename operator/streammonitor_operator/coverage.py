@@ -151,6 +151,15 @@ class Coverage:
             if stream in self._streams
         }
 
+    def unwatched(self) -> int:
+        """How many streams nobody watches now."""
+        return sum(one.gap_from_ms is not None for one in self._streams.values())
+
+    def sums(self, now_ms: int) -> tuple[float, float]:
+        """Wanted and watched seconds of all streams that are wanted now."""
+        totals = [one.total(now_ms) for one in self._streams.values()]
+        return sum(one.wanted_s for one in totals), sum(one.watched_s for one in totals)
+
     def renew(self) -> None:
         """Have every gap that lasts written again: Redis lost them."""
         for stream, watched in self._streams.items():

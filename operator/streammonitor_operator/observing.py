@@ -7,6 +7,7 @@ not have is given again at a higher epoch, and a claim newer than any that is kn
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -76,6 +77,12 @@ class Observer:
 
     def _seat(self, worker: WorkerId) -> None:
         known = self.state.roster[worker]
+        seat = self.state.placement.seats.get(worker)
+        if seat is None or seat.standing is not known.standing:
+            self.state.notice(
+                f"{worker}: {known.state}, {known.beat.capacity_cores:g} cores, "
+                f"{0 if seat is None else len(seat.streams)} streams"
+            )
         capacity = max(known.beat.capacity_cores, 0.01)
         self.state.placement.put_worker(worker, capacity, known.standing)
         self._topology_changed = True
@@ -86,13 +93,21 @@ class Observer:
         if worker not in self.state.placement.seats:
             return
         self.state.widowed[worker] = None
-        for stream in self._streams_of(worker):
+        streams = self._streams_of(worker)
+        silent_s = max(0, now_ms - last_ms) / 1000
+        what = "started again" if self.state.roster.is_alive(worker) else "is dead"
+        self.state.notice(
+            f"{worker}: {what}, last heartbeat {silent_s:.1f} s ago, had {len(streams)} streams",
+            logging.WARNING if streams else logging.INFO,
+        )
+        for stream in streams:
             if self.state.ledger[stream].owner == worker:
                 self.state.assess(stream, now_ms, min(last_ms, now_ms))
 
     def _revive(self, worker: WorkerId, now_ms: int) -> None:
         """A worker was paused. It keeps what nobody else has taken meanwhile."""
         self.state.widowed.pop(worker, None)
+        self.state.notice(f"{worker}: beats again, it was paused or cut off")
         if worker in self.state.placement.seats:
             for stream in self._streams_of(worker):
                 self.state.assess(stream, now_ms)

@@ -12,8 +12,10 @@ workers' tables. An operator whose term is older than another's stops and says s
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Protocol
 
@@ -32,7 +34,7 @@ from streammonitor_operator.inventory import Changes, Inventory
 from streammonitor_operator.observing import Observer
 from streammonitor_operator.reporting import Events, Reporter, Update
 from streammonitor_operator.scheduling import Scheduler
-from streammonitor_operator.state import Found, State
+from streammonitor_operator.state import Found, Notice, State
 from streammonitor_operator.weights import cores_of
 from streammonitor_operator.writing import Writer, Writes
 
@@ -82,6 +84,8 @@ class Outcome:
     """When the next cycle is due, if nothing calls for one earlier."""
     problem: str | None = None
     """Why Redis cannot be used."""
+    notices: tuple[Notice, ...] = ()
+    """What happened, for the log."""
 
 
 class Reconciler:
@@ -95,6 +99,11 @@ class Reconciler:
         self.mode = Mode.STARTING
         self.term: Term | None = None
         self.redis_ms = 0
+        """Redis' clock, when it was last read."""
+        self.redis_is_up = False
+        self.cycles = 0
+        self.cycle_s = 0.0
+        """Time spent in cycles, waiting for Redis included."""
         self._store, self._identity, self._name = store, identity, name
         self._observer = Observer(self.state)
         self.scheduler = Scheduler(self.state)
@@ -106,6 +115,7 @@ class Reconciler:
         self._away = True
         """Redis did not answer in the last cycle, or this is the first."""
         self._settled_from_ms = 0
+        self._broken: dict[WorkerId, str] = {}
 
     def step(self, now: float) -> Outcome:
         """Run one cycle. `now` is this machine's wall clock, for what people read.
@@ -114,24 +124,36 @@ class Reconciler:
         answered by trying again.
         """
         self._changes.add(self.state.inventory.take_changes())
+        began = time.perf_counter()
         try:
-            return self._step(now)
+            outcome = self._step(now)
+            self.redis_is_up = True
         except FencedError:
             raise
-        except LostError as error:
-            self.mode, self._away = Mode.STARTING, True
+        except (LostError, UnavailableError) as error:
+            self.redis_is_up = False
+            outcome = self._wait(error, now)
+        self.cycles += 1
+        self.cycle_s += time.perf_counter() - began
+        notices, self.state.notices = tuple(self.state.notices), []
+        return replace(outcome, notices=notices)
+
+    def _wait(self, error: UnavailableError, now: float) -> Outcome:
+        """Redis cannot be used, or lost its data: what to do about it in the next cycle."""
+        self._away = True
+        if isinstance(error, LostError):
+            self.mode = Mode.STARTING
             self._has_lost = len(self.state.ledger) > 0
             return Outcome(Mode.AWAY, again_s=SHORTEST_TICK_S, problem=str(error))
-        except UnavailableError as error:
-            self._away = True
-            updates = self.reporter.report_outage(str(error), self.redis_ms, now)
-            return Outcome(Mode.AWAY, tuple(updates), problem=str(error))
+        updates = self.reporter.report_outage(str(error), self.redis_ms, now)
+        return Outcome(Mode.AWAY, tuple(updates), problem=str(error))
 
     def _step(self, now: float) -> Outcome:
         if self.mode is Mode.STARTING:
             self._start()
         seen = self._look()
         self.reporter.end_outage(self.redis_ms)
+        self._tell_broken(seen)
         for worker, incarnation in self._changes.gone_workers.items():
             self.state.roster.lose(worker, incarnation)
         self._changes.gone_workers.clear()
@@ -256,6 +278,13 @@ class Reconciler:
         for worker in self._store.forget_workers(term, old):
             self.state.roster.forget(worker)
             self.state.ledger.drop_orders(worker)
+
+    def _tell_broken(self, seen: FleetSeen) -> None:
+        """Say once what workers cannot be understood: they are of another version."""
+        for worker, problem in seen.broken.items():
+            if self._broken.get(worker) != problem:
+                self.state.notice(f"{worker}: {problem}", logging.ERROR)
+        self._broken = dict(seen.broken)
 
     def _next_s(self) -> float:
         """At the next heartbeat, or when the first worker that is silent would be dead."""

@@ -54,6 +54,11 @@ class Worker:
     serial: int = 0
 
     @property
+    def is_known(self) -> bool:
+        """Whether it was ever seen; otherwise it is only known to have assignments."""
+        return self.beat.incarnation != _NOT_SEEN
+
+    @property
     def standing(self) -> Standing:
         if self.beat.draining:
             return Standing.LEAVING

@@ -6,6 +6,7 @@ but the decisions' epochs can be rebuilt from Redis or, where Redis lost it, fro
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 
 from streammonitor_api.fleet.records import (
@@ -54,6 +55,15 @@ class Found:
         return {one for one in owners | targets if one is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened, for the log: one line that begins with what it is about."""
+
+    level: int
+    """As in `logging`."""
+    text: str
+
+
 @dataclass(slots=True)
 class State:
     """What is known; the modules of the cycle change it in turn."""
@@ -74,6 +84,8 @@ class State:
     that their incidents are closed."""
     dirty: dict[MonitorKey, int] = field(default_factory=dict)
     """Monitors whose status may have changed, and since when (Redis' clock, ms)."""
+    notices: list[Notice] = field(default_factory=list)
+    """What happened in this cycle."""
     weights_changed: bool = False
     ledger: Ledger = field(init=False)
 
@@ -174,6 +186,10 @@ class State:
         )
         self.coverage.note(stream, reason, now_ms if since_ms is None else since_ms)
         self.soil(wanted.monitor, now_ms)
+
+    def notice(self, text: str, level: int = logging.INFO) -> None:
+        """Have something logged."""
+        self.notices.append(Notice(level, text))
 
     def soil(self, monitor: MonitorKey, now_ms: int) -> None:
         """Have the status of a monitor looked at."""

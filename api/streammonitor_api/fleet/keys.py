@@ -88,6 +88,15 @@ class Keys:
         """Stream: every event of every incident, bounded in length."""
         return f"{self.prefix}events"
 
+    def sent(self, entry: str) -> str:
+        """Set of an event's entry: targets that have it, while others do not. Goes by itself."""
+        return f"{self.prefix}sent:{entry}"
+
+    @property
+    def alerting(self) -> str:
+        """String: the worker that tells Alertmanagers of open incidents again. Goes by itself."""
+        return f"{self.prefix}alerting"
+
     @property
     def gaps(self) -> str:
         """Stream: coverage gaps that are over, bounded in length."""

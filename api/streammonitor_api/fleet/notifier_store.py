@@ -6,7 +6,7 @@ An event that a worker took and did not acknowledge goes to another one. See `st
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,15 @@ import redis
 
 from streammonitor_api.errors import VersionError
 from streammonitor_api.fleet.keys import Keys
-from streammonitor_api.fleet.reader_store import block_ms
-from streammonitor_api.fleet.records import RecordedEvent
+from streammonitor_api.fleet.reader_store import block_ms, read_hash
+from streammonitor_api.fleet.records import OpenIncident, RecordedEvent
 from streammonitor_api.fleet.scripts import Scripts
 from streammonitor_api.fleet.stored import read_event
 from streammonitor_api.names import FleetName
 
 GROUP = "notify"
+SENT_KEPT_S = 24 * 3600
+"""Far longer than anything is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,43 @@ class NotifierStore:
         """These have been dealt with, for good."""
         if entries:
             self._in_group(lambda client: client.xack(self.keys.events, GROUP, *entries))
+
+    def note_sent(self, entry: str, targets: Collection[str]) -> None:
+        """These targets have the event, others do not yet: whoever goes on spares them."""
+        if targets:
+            key = self.keys.sent(entry)
+
+            def note(client: redis.Redis) -> None:
+                pipeline = client.pipeline(transaction=True)
+                pipeline.sadd(key, *targets)
+                pipeline.expire(key, SENT_KEPT_S)
+                pipeline.execute()
+
+            self._scripts.command(note)
+
+    def read_sent(self, entry: str) -> set[str]:
+        """Targets that have the event."""
+        return set(self._scripts.command(lambda client: client.smembers(self.keys.sent(entry))))
+
+    def is_open(self, incident: str) -> bool:
+        return bool(self._scripts.command(lambda client: client.hexists(self.keys.open, incident)))
+
+    def read_open_incidents(self) -> list[OpenIncident]:
+        stored = read_hash(self._scripts, self.keys.open)
+        return [OpenIncident.from_json(text) for text in stored.values()]
+
+    def hold_alerting(self, for_s: float) -> bool:
+        """Be the one that tells Alertmanagers again, for so long; False: another one is."""
+
+        def hold(client: redis.Redis) -> bool:
+            for_ms = round(for_s * 1000)
+            if client.set(self.keys.alerting, self.consumer, nx=True, px=for_ms):
+                return True
+            if client.get(self.keys.alerting) != self.consumer:
+                return False
+            return bool(client.pexpire(self.keys.alerting, for_ms))
+
+        return bool(self._scripts.command(hold))
 
     def leave(self) -> None:
         """Remove this consumer, unless it has events that it did not acknowledge."""

@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     from streammonitor_api.fleet.scripts import Scripts
     from streammonitor_api.fleet.worker_store import WorkerStore
     from streammonitor_api.names import new_incarnation
+    from streammonitor_worker.notify.sending import notifying
     from streammonitor_worker.serve import HttpServer
     from streammonitor_worker.supervisor.worker import Worker
     from streammonitor_worker.telemetry.configuration import read_configuration
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"on {settings.capacity_cores:g} cores, fleet {settings.fleet} at {redis.address}"
     )
     try:
-        with _signals(worker):
+        with _signals(worker), notifying(scripts, settings.fleet, settings.worker, settings.key):
             return worker.run()
     finally:
         server.close()

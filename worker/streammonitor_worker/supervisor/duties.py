@@ -266,14 +266,6 @@ class Duties:
         duty.note(event, now)
         return duty.claimed
 
-    def adopt(self, stream: str, incident: OpenIncident) -> list[Action]:
-        """The store has this incident open for what we told under another name: go on with it."""
-        duty = self._duties.get(stream)
-        if duty is None or not duty.claimed:
-            return []
-        duty.left_open[incident.incident.detector, incident.incident.track] = incident
-        return [Own(stream, duty.claimed, (incident,), ())]
-
     def pass_time(self, now: float) -> list[Action]:
         """Notice what only the clock can tell. Call with each heartbeat, or more often."""
         actions: list[Action] = []

@@ -31,6 +31,7 @@ from streammonitor_worker.engine.messages import (
     StreamStats,
     Told,
 )
+from streammonitor_worker.sinks.redis import RedisSink
 from streammonitor_worker.supervisor import quarantine
 from streammonitor_worker.supervisor.crew import TRUST_S
 from streammonitor_worker.supervisor.duties import (
@@ -49,7 +50,6 @@ from streammonitor_worker.supervisor.engines import Died, Message
 from streammonitor_worker.supervisor.history import Events
 from streammonitor_worker.supervisor.liaison import Liaison
 from streammonitor_worker.supervisor.orders import watch_order, without_credentials
-from streammonitor_worker.supervisor.outbox import Outbox, Sink
 from streammonitor_worker.supervisor.reporting import Facts, Reporter
 from streammonitor_worker.supervisor.settings import WorkerSettings
 from streammonitor_worker.supervisor.shedding import Load, Shedding
@@ -72,8 +72,7 @@ Work = Callable[[float], None]
 class Worker:
     """One worker, from its start to its end.
 
-    `history` is what was told of all streams, `sink` makes what takes the events, and `listen`
-    gets each event that is told here, too.
+    `history` is what was told of all streams, and `listen` gets each event that is told here, too.
     """
 
     def __init__(
@@ -81,7 +80,6 @@ class Worker:
         settings: WorkerSettings,
         store: WorkerStore,
         history: Events,
-        sink: Callable[[WorkerStore, Worker], Sink] = Outbox,
         listen: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self._settings = settings
@@ -99,7 +97,7 @@ class Worker:
         self._dirty = True
         self.reporter = Reporter(settings, store.incarnation)
         self._liaison = Liaison(store, self, lambda whole: self.reporter.beat(whole=whole), history)
-        self._sink = sink(store, self)
+        self._sink = RedisSink(store, self, settings.spool)
 
     def run(self) -> int:
         """Be a worker until it is drained, or another takes its place; returns the exit code."""
@@ -151,9 +149,6 @@ class Worker:
             self._do(actions, now)
 
         self._inbox.put(take)
-
-    def on_adopt(self, stream: str, incident: OpenIncident) -> None:
-        self._inbox.put(lambda now: self._do(self._duties.adopt(stream, incident), now))
 
     def on_unclaimed(self, stream: str, epoch: int) -> None:
         def take(_now: float) -> None:

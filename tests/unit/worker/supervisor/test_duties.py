@@ -186,9 +186,5 @@ def test_stream_that_comes_back_while_it_is_ended_is_begun_when_it_has() -> None
     assert duties.ended(1.2, ONE) == [Watch(ONE, "spec"), Claim(ONE, 6)]
 
 
-def test_incident_that_the_store_knows_under_another_name_is_adopted() -> None:
-    assert owner(3).adopt(ONE, left(revision=4)) == [Own(ONE, 3, (left(revision=4),), ())]
-
-
 def test_draining_worker_that_may_wait_no_longer_releases_everything() -> None:
     assert owner().give_up(9.0) == [Release(ONE)]

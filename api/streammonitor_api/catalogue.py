@@ -93,6 +93,9 @@ class Catalogue(Mapping[str, DetectorInfo]):
     def __len__(self) -> int:
         return len(self._detectors)
 
+    def __hash__(self) -> int:
+        return hash(tuple(self._detectors))
+
     def find(self, name: str) -> DetectorInfo:
         """Find a detector; raises InputError with the nearest name."""
         if name not in self._detectors:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from streammonitor_api.errors import StreamMonitorError, suggestion
-from streammonitor_cli import crd, demo, detectors, generate, watch, worker
+from streammonitor_cli import crd, demo, detectors, generate, operator, watch, worker
 from streammonitor_cli.arguments import Parser, UsageError
 from streammonitor_cli.process import (
     BAD_INPUT,
@@ -24,8 +24,11 @@ from streammonitor_cli.process import (
     version,
 )
 
-_EXTRA_PACKAGES = ("av", "numpy", "cryptography", "rich", "opentelemetry", "redis")
-"""What comes with the extra `worker`; missing, it is told rather than traced."""
+_EXTRAS = {
+    **dict.fromkeys(("av", "numpy", "cryptography", "rich", "opentelemetry", "redis"), "worker"),
+    **dict.fromkeys(("aiohttp", "kopf", "kubernetes", "prometheus_client"), "operator"),
+}
+"""Which extra brings which package; a missing one is told rather than traced."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _EXTRA_PACKAGES:
+        if package not in _EXTRAS:
             raise
         tell_error(
-            f'the package "{package}" is not installed; '
-            "install what belongs to this command: pip install 'streammonitor[worker]'"
+            f'the package "{package}" is not installed; install what belongs to this command: '
+            f"pip install 'streammonitor[{_EXTRAS[package]}]'"
         )
         return BAD_INPUT
     except KeyboardInterrupt:
@@ -83,7 +86,7 @@ def _parser() -> tuple[Parser, list[str]]:
     commands = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )
-    for command in (watch, detectors, crd, demo, generate, worker):
+    for command in (watch, detectors, crd, demo, generate, operator, worker):
         command.register(commands)
     return parser, list(commands.choices)
 

@@ -2,11 +2,14 @@
 
 /demand   JSON, for KEDA's metrics-api scaler: valueLocation `workers_wanted`
 /metrics  Prometheus
-/healthz  200 while cycles end, also without Redis: a restart would not bring it back
+/healthz  200 while cycles end, also without Redis: a restart would not bring it back; and while the
+          watches of Kubernetes deliver
 /readyz   200 while it decides, otherwise 503 and why not
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,7 +24,15 @@ from streammonitor_operator.settings import OperatorSettings
 class OperatorServer:
     """Serves one loop; `port` is the one that was taken."""
 
-    def __init__(self, loop: OperatorLoop, settings: OperatorSettings) -> None:
+    def __init__(
+        self,
+        loop: OperatorLoop,
+        settings: OperatorSettings,
+        problem: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`problem` says why the process has to be started anew for another reason than the
+        loop's: a watch that is dead."""
+        self._problem = problem
         self.port = settings.port
         self._loop, self._settings = loop, settings
         self._registry = CollectorRegistry(auto_describe=False)
@@ -62,9 +73,12 @@ class OperatorServer:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        if self._loop.is_alive:
+        problem = self._problem()
+        if not self._loop.is_alive:
+            problem = "no cycle has ended for a minute"
+        if problem is None:
             return web.Response(text="ok\n")
-        return web.Response(text="no cycle has ended for a minute\n", status=503)
+        return web.Response(text=f"{problem}\n", status=503)
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if self._loop.is_ready:

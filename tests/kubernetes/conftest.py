@@ -8,6 +8,8 @@ import pytest
 
 from streammonitor_api.resource.crd import build_crd
 from tests.support.apiserver import ApiServer, running_apiserver, skip_without_server
+from tests.support.fleet_contract import Fleet, fleet_in
+from tests.support.redis_server import RedisServer, any_binary, running
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,17 @@ def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def namespace(apiserver: ApiServer) -> str:
     """A namespace of this test's own."""
     return apiserver.namespace()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running(any_binary(), tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def fleet(redis_server: RedisServer) -> Iterator[Fleet]:
+    """A fleet of this test's own."""
+    scripts = redis_server.scripts()
+    yield fleet_in(scripts)
+    scripts.client.close()

@@ -7,6 +7,7 @@ predicates there. What depends on the catalogue is made from it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from streammonitor_api.catalogue import Catalogue, SettingInfo
@@ -33,9 +34,10 @@ _TARGET_RULE = ObjectRule(
 )
 
 
-def object_rules(known: Catalogue) -> list[tuple[Place, ObjectRule]]:
+@cache
+def object_rules(known: Catalogue) -> tuple[tuple[Place, ObjectRule], ...]:
     """All rules between fields, each with its place."""
-    return [(TARGET, _TARGET_RULE), (SPEC, _something_runs(known)), (SPEC, _reference_used(known))]
+    return ((TARGET, _TARGET_RULE), (SPEC, _something_runs(known)), (SPEC, _reference_used(known)))
 
 
 def _something_runs(known: Catalogue) -> ObjectRule:

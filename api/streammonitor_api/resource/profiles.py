@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from streammonitor_api.catalogue import Catalogue, DetectorInfo, catalogue
 from streammonitor_api.plan import Adjustment, Plan, resolve_plan
 from streammonitor_api.resource.detectors import DetectorEntry
-from streammonitor_api.resource.spec import MonitorSpec
+from streammonitor_api.resource.spec import ProfileName
 
 _TRACKS = {
     "Default": frozenset(("video", "audio", "stream")),
@@ -20,18 +20,20 @@ _TRACKS = {
 PROFILES = tuple(_TRACKS)
 
 
-def plan_of(spec: MonitorSpec, known: Catalogue | None = None) -> Plan:
+def plan_of(
+    profile: ProfileName, detectors: Sequence[DetectorEntry], known: Catalogue | None = None
+) -> Plan:
     """The detectors that run on a monitor's streams, with their settings.
 
     Raises InputError for what the catalogue does not know, which a parsed monitor does not hold.
     """
     known = catalogue() if known is None else known
-    profile = [
+    left_out = [
         Adjustment("spec.profile", name, "enabled", False)
         for name, info in known.items()
-        if not runs_in(spec.profile, info)
+        if not runs_in(profile, info)
     ]
-    return resolve_plan(profile=[*profile, *adjustments_of(spec.detectors)], known=known)
+    return resolve_plan(profile=[*left_out, *adjustments_of(detectors)], known=known)
 
 
 def runs_in(profile: str, info: DetectorInfo) -> bool:

@@ -85,7 +85,7 @@ def test_profile_comes_before_single_changes() -> None:
         )
     ).spec
 
-    plan = plan_of(spec)
+    plan = plan_of(spec.profile, spec.detectors)
 
     assert "video-black" not in plan
     assert "stream-stall" not in plan

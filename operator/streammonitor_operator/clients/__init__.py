@@ -1,0 +1,1 @@
+"""The outer world of the control plane, one module each: small clients, nothing decided."""

@@ -46,8 +46,10 @@ media: $(READY)  ## Run the tests on encoded clips
 e2e: $(READY)  ## Build the package, install it elsewhere, use it as a user would
 	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 
-bench: $(READY)  ## Measure costs against decoding alone and against FFmpeg
+bench: $(READY)  ## Measure costs against decoding alone and FFmpeg, planner and operator
 	$(BIN)/python bench/suite.py $(ARGS)
+	$(BIN)/python bench/planner.py
+	PYTHONPATH=. $(BIN)/python bench/control_plane.py
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check $(CHECKED)

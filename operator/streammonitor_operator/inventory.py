@@ -10,14 +10,18 @@ It may be fed from another thread than the one that reconciles.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NewType
 
 from streammonitor_api.fleet.records import StreamSpec
 from streammonitor_api.names import Incarnation, StreamKey, WorkerId, stream_parts
+from streammonitor_api.plan import DetectorPlan
 from streammonitor_operator.status import Fault, Status
+
+MOST_PLANS = 1_000
+"""Different plans that are remembered, to be shared by streams."""
 
 MonitorKey = NewType("MonitorKey", str)
 """`namespace/name` of a StreamMonitor: what the keys of its streams begin with."""
@@ -89,6 +93,7 @@ class Inventory:
         self._monitors: dict[MonitorKey, Monitor] = {}
         self._streams: dict[StreamKey, Wanted] = {}
         self._changes = Changes()
+        self._plans: dict[str, tuple[DetectorPlan, ...]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -152,15 +157,20 @@ class Inventory:
             changes, self._changes = self._changes, Changes()
         return changes
 
-    def __iter__(self) -> Iterator[StreamKey]:
-        return iter(self._streams)
-
     def _put(self, stream: StreamKey, spec: StreamSpec, monitor: MonitorKey) -> None:
         before = self._streams.get(stream)
         if before is not None and before.spec == spec:
             return
-        self._streams[stream] = Wanted(spec, spec.revision, monitor)
+        self._streams[stream] = Wanted(self._shared(spec), spec.revision, monitor)
         self._changes.streams[stream] = None
+
+    def _shared(self, spec: StreamSpec) -> StreamSpec:
+        """The same spec, with a plan that it shares with all that have an equal one: a plan takes
+        5 KB, and in most fleets there are few."""
+        if len(self._plans) > MOST_PLANS:
+            self._plans.clear()
+        plan = self._plans.setdefault(repr(spec.detectors), spec.detectors)
+        return spec if plan is spec.detectors else replace(spec, detectors=plan)
 
     def _drop(self, stream: StreamKey) -> None:
         del self._streams[stream]

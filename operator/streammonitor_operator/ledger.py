@@ -52,6 +52,9 @@ class Ledger:
     def __getitem__(self, stream: StreamKey) -> Ownership:
         return self._ownerships[stream]
 
+    def __contains__(self, stream: StreamKey) -> bool:
+        return stream in self._ownerships
+
     def __iter__(self) -> Iterator[StreamKey]:
         return iter(self._ownerships)
 
@@ -145,11 +148,13 @@ class Ledger:
         """Write the assignments of a stream again: its spec changed, or Redis lost them."""
         ownership = self._ownerships[stream]
         revision = self.wanted[stream].revision
-        for worker, epoch, overlap_s in (
-            (ownership.owner, ownership.owner_epoch, 0.0),
-            (ownership.target, ownership.target_epoch, ownership.overlap_s),
-        ):
-            if worker is None or (worker == ownership.target and not ownership.is_moving):
+        given = [(ownership.owner, ownership.owner_epoch, 0.0)]
+        if ownership.phase is Phase.MOVING:
+            given.append((ownership.target, ownership.target_epoch, ownership.overlap_s))
+        elif ownership.target is not None:
+            self.order(ownership.target, Withdraw(stream, unless_claimed=True))
+        for worker, epoch, overlap_s in given:
+            if worker is None:
                 continue
             if epoch:
                 self.order(worker, Keep(stream, revision, epoch, overlap_s))

@@ -161,6 +161,8 @@ class Reconciler:
         if self.mode is Mode.SETTLING and not self._settle(seen):
             self._observer.hold_back(arrivals)
             return Outcome(self.mode, again_s=TICK_S / 2)
+        # Before streams are forgotten: what is open on them has to be closed.
+        self.reporter.read_incidents(self.redis_ms)
         self._observer.take_in(arrivals, self.redis_ms)
         self._take_changes()
         self._observer.take_back(self.redis_ms)
@@ -172,7 +174,6 @@ class Reconciler:
         self._writer.write(self.term, self.redis_ms, now)
         self._forget_workers(self.term)
         self._assess_touched()
-        self.reporter.read_incidents(self.redis_ms)
         updates = self.reporter.report(self.redis_ms, now)
         return Outcome(self.mode, tuple(updates), self._next_s())
 

@@ -31,20 +31,28 @@ NOTICED = 0.1
 less than that would only make the planner restless."""
 
 
-def estimate_cores(width: int, height: int, pictures_a_s: float) -> float:
-    """What decoding and watching such pictures in full takes; `SOUND_CORES` where there are none.
+def estimate_cores(pixel_rate: float) -> float:
+    """What decoding and watching in full takes, by width × height × pictures a second.
 
-    Never less than that, and `DEFAULT_CORES` for a size or rate that is not known or no number.
+    `SOUND_CORES` where there are no pictures; `DEFAULT_CORES` for what is no such number.
     """
-    rate = width * height * pictures_a_s
-    if not math.isfinite(rate) or rate < 0:
+    if not 0 <= pixel_rate < math.inf:
         return DEFAULT_CORES
-    return SOUND_CORES + rate * CORES_A_PIXEL_RATE
+    return SOUND_CORES + pixel_rate * CORES_A_PIXEL_RATE
 
 
 def expected_cores(spec: StreamSpec) -> float:
     """What a stream that was never opened is taken to cost."""
     return DEFAULT_CORES * SHARE[spec.mode] * RENDITIONS[spec.renditions]
+
+
+def _told(spec: StreamSpec, row: StreamRow) -> float | None:
+    """What the worker's word comes to: a measurement, else an estimate by what it has opened."""
+    if row.weight_cores is not None and 0 <= row.weight_cores < math.inf:
+        return row.weight_cores
+    if row.pixel_rate is not None:
+        return estimate_cores(row.pixel_rate) * SHARE[spec.mode]
+    return None
 
 
 def cores_of(spec: StreamSpec, row: StreamRow | None, known: float | None) -> float:
@@ -53,12 +61,12 @@ def cores_of(spec: StreamSpec, row: StreamRow | None, known: float | None) -> fl
     `known` is the weight that is planned with now, None before there is one. It is returned as it
     is when the new one does not differ noticeably.
     """
-    told = None if row is None else row.weight_cores
-    if row is None or told is None or not math.isfinite(told) or told < 0:
+    told = None if row is None else _told(spec, row)
+    if row is None or told is None:
         return expected_cores(spec) if known is None else known
     if SHARE[row.fidelity] < SHARE[spec.mode]:
-        # Lowered: at least what it would be in proportion, and not less than was measured before.
-        told = max(told * SHARE[spec.mode] / SHARE[row.fidelity], known or 0.0)
+        # Lowered: its worker may not know yet what it takes at the fidelity that is wanted.
+        told = max(told, expected_cores(spec) if known is None else known)
     if known is not None and abs(told - known) <= NOTICED * known:
         return known
     return told

@@ -32,7 +32,7 @@ def test_streams_are_spread_and_watched(rig: FleetRig) -> None:
 
     assert took_s <= 4
     assert sorted(len(worker.has) for worker in rig.workers.values()) == [3, 3]
-    assert all(len(rig.watchers(one)) == 1 for one in rig.inventory)
+    assert all(len(rig.watchers(one)) == 1 for one in rig.inventory.streams)
 
 
 def test_streams_wait_for_the_first_worker(rig: FleetRig) -> None:
@@ -71,7 +71,7 @@ def test_new_worker_takes_over_without_a_gap(rig: FleetRig) -> None:
     for _ in range(100):
         rig.run(0.25)
         assert rig.all_watched()
-        assert all(len(rig.watchers(one)) == 1 for one in rig.inventory)
+        assert all(len(rig.watchers(one)) == 1 for one in rig.inventory.streams)
 
     assert {len(worker.has) for worker in rig.workers.values()} == {4}
     assert [gap.reason for gap in rig.reader.read_gaps()] == ["starting"] * 8
@@ -162,10 +162,12 @@ def test_paused_worker_comes_back_without_its_streams(rig: FleetRig) -> None:
     a.paused = False
     rig.run(2)
 
-    assert all(rig.watchers(one) == ["b"] or len(rig.watchers(one)) == 1 for one in rig.inventory)
+    assert all(
+        rig.watchers(one) == ["b"] or len(rig.watchers(one)) == 1 for one in rig.inventory.streams
+    )
     assert all(rig.workers[owner].watched for owner in set(rig.owners().values()) if owner)
     rig.run(30)
-    assert all(len(rig.watchers(one)) == 1 for one in rig.inventory)
+    assert all(len(rig.watchers(one)) == 1 for one in rig.inventory.streams)
 
 
 def test_paused_fleet_goes_on_where_it_was(rig: FleetRig) -> None:
@@ -270,9 +272,9 @@ def test_flushed_redis_is_rebuilt_and_nothing_moves(rig: FleetRig) -> None:
     assert rig.all_watched()
     assert a.opens + b.opens == 6
     assert rig.operator.mode is Mode.RUNNING
-    assert set(rig.store.read_specs()) == set(rig.inventory)
+    assert set(rig.store.read_specs()) == set(rig.inventory.streams)
     claims = rig.store.read_claims()
-    assert {one: claims[one].epoch for one in rig.inventory} == epochs
+    assert {one: claims[one].epoch for one in rig.inventory.streams} == epochs
     assert rig.store.read_epochs() == epochs
 
 

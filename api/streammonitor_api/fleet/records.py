@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
@@ -64,8 +64,13 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
     return _adapters[kind]
 
 
+_PLAN_FIELDS = tuple(one.name for one in fields(DetectorPlan))
+
+
 def _write_plan(plan: DetectorPlan) -> dict[str, object]:
-    return {**asdict(replace(plan, settings={})), "settings": dict(plan.settings)}
+    """Its fields, settings as a plain dictionary; by name, as `asdict` copies all that it meets."""
+    written = {name: getattr(plan, name) for name in _PLAN_FIELDS}
+    return {**written, "settings": dict(plan.settings)}
 
 
 PlanField = Annotated[DetectorPlan, PlainSerializer(_write_plan)]
@@ -263,7 +268,11 @@ class StreamRow(Record):
     state: StreamState
     claimed: bool = False
     weight_cores: float | None = None
-    """Measured, smoothed; None before there is a measurement."""
+    """Measured, smoothed, at the fidelity that is wanted as soon as it was watched at that; None
+    before there is a measurement."""
+    pixel_rate: float | None = None
+    """Width × height × pictures a second of all that is opened, 0 for sound alone; None before
+    that is known. It tells what a stream will cost before that can be measured."""
     lag_s: float = 0.0
     fidelity: Fidelity = Fidelity.FULL
     last_picture_wall: str | None = None

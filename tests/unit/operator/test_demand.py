@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streammonitor_api.errors import InputError
+from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.fleet.records import FleetSeen, Heartbeat, StreamRow, WorkerSeen
 from streammonitor_api.names import Epoch, Incarnation, StreamKey, WorkerId
 from streammonitor_operator.demand import Demand, demand_of, mean_capacity, workers_wanted
@@ -118,12 +119,21 @@ def test_streams_that_are_not_wanted_any_more_do_not_count() -> None:
     assert demand(state).workers_wanted == 0
 
 
-def a_row(weight: float | None, fidelity: str = "Full") -> StreamRow:
-    row = StreamRow(stream=a_spec().stream, epoch=Epoch(1), state="watching")
-    return StreamRow.from_json(
-        row.as_json().replace('"weight_cores":null', f'"weight_cores":{json.dumps(weight)}')
-        .replace('"fidelity":"Full"', f'"fidelity":"{fidelity}"')
-    )  # fmt: skip
+def a_row(
+    weight: float | None, fidelity: Fidelity = Fidelity.FULL, pixel_rate: float | None = None
+) -> StreamRow:
+    return StreamRow(
+        stream=a_spec().stream,
+        epoch=Epoch(1),
+        state="watching",
+        weight_cores=weight,
+        fidelity=fidelity,
+        pixel_rate=pixel_rate,
+    )
+
+
+LOWERED = Fidelity.KEYFRAMES
+UHD = 3840.0 * 2160 * 60
 
 
 @pytest.mark.parametrize(
@@ -134,8 +144,12 @@ def a_row(weight: float | None, fidelity: str = "Full") -> StreamRow:
         pytest.param(a_row(None), 0.7, 0.7, id="not measured again yet"),
         pytest.param(a_row(0.5), 0.2, 0.5, id="measured"),
         pytest.param(a_row(0.21), 0.2, 0.2, id="hardly different"),
-        pytest.param(a_row(0.03, "KeyframesOnly"), 0.5, 0.5, id="lowered, known in full"),
-        pytest.param(a_row(0.03, "KeyframesOnly"), None, 0.3, id="lowered, never known in full"),
+        pytest.param(a_row(math.nan), 0.7, 0.7, id="no number"),
+        pytest.param(a_row(None, pixel_rate=UHD), 0.2, 1.61, id="estimated by its size"),
+        pytest.param(a_row(0.9, pixel_rate=UHD), 1.61, 0.9, id="measured after an estimate"),
+        pytest.param(a_row(0.03, LOWERED), 0.5, 0.5, id="lowered, known in full"),
+        pytest.param(a_row(0.03, LOWERED), None, DEFAULT_CORES, id="lowered, never in full"),
+        pytest.param(a_row(0.8, LOWERED), 0.2, 0.8, id="lowered, told in full"),
     ],
 )
 def test_cost_of_a_stream(row: StreamRow | None, known: float | None, cores: float) -> None:
@@ -143,10 +157,10 @@ def test_cost_of_a_stream(row: StreamRow | None, known: float | None, cores: flo
 
 
 def test_estimate_follows_the_pixels() -> None:
-    assert estimate_cores(1920, 1080, 30) == pytest.approx(0.21)
-    assert estimate_cores(3840, 2160, 60) == pytest.approx(1.61)
-    assert estimate_cores(0, 0, 0) == 0.01
-    assert estimate_cores(1920, 1080, math.nan) == DEFAULT_CORES
+    assert estimate_cores(1920 * 1080 * 30) == pytest.approx(0.21)
+    assert estimate_cores(3840 * 2160 * 60) == pytest.approx(1.61)
+    assert estimate_cores(0) == 0.01
+    assert estimate_cores(math.nan) == DEFAULT_CORES
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,9 +33,12 @@ from streammonitor_worker.engine.messages import (
 from streammonitor_worker.engine.weight import Weight, thread_cpu_s
 from streammonitor_worker.pipeline import Pipeline
 from streammonitor_worker.source import Rendition, Source, SourceOptions, Waiting, expand
+from streammonitor_worker.status import StreamStatus
 
 logger = logging.getLogger(__name__)
 
+USUAL_FPS = 30.0
+"""Pictures a second where a stream does not say."""
 AGAIN_S = 5.0
 """A source that has given up is opened again after so long, then after twice as long and so on: it
 needs somebody to change something, so minutes do not matter and its server does."""
@@ -140,6 +143,7 @@ class Hosted:
             lag_s=round(max((one.lag_s for one in statuses), default=0.0), 3),
             cores=self._weight.cores,
             full_cores=self._full_cores,
+            pixel_rate=_pixel_rate(statuses),
             last_media=self._last_media,
             pictures=pictures,
             media_s=round(media_s, 3),
@@ -304,3 +308,12 @@ def _summed(spent: Iterable[Mapping[str, float]]) -> dict[str, float]:
 def _describe(error: Exception) -> str:
     (*_, raised_at) = traceback.extract_tb(error.__traceback__)
     return f"{error!r} in {Path(raised_at.filename).name}:{raised_at.lineno}"
+
+
+def _pixel_rate(statuses: Sequence[StreamStatus]) -> float | None:
+    """How many pixels a second all renditions have together; None before any is known."""
+    known = [one for one in statuses if one.video is not None or one.media_s > 0]
+    if not known:
+        return None
+    videos = [one.video for one in known if one.video is not None]
+    return sum(one.width * one.height * (one.fps or USUAL_FPS) for one in videos)

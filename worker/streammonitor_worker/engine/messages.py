@@ -112,6 +112,8 @@ class StreamStats:
     """CPU cores that it uses, smoothed; None before there is a measurement."""
     full_cores: float | None = None
     """The same when it was last watched at the fidelity that is wanted."""
+    pixel_rate: float | None = None
+    """Width × height × pictures a second of all its renditions; None before that is known."""
     last_media: float | None = None
     """Unix time at which media was last watched; None while there was none."""
     pictures: int = 0

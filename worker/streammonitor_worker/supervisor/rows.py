@@ -39,6 +39,7 @@ def row_of(duty: Duty, stats: StreamStats | None, trouble: str | None) -> Stream
         state=state,
         claimed=bool(duty.claimed),
         weight_cores=_rounded(stats.full_cores or stats.cores),
+        pixel_rate=stats.pixel_rate,
         lag_s=round(stats.lag_s, 1),
         fidelity=Fidelity(stats.fidelity),
         last_picture_wall=None if stats.last_media is None else wall_time(stats.last_media),

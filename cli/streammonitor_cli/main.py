@@ -6,14 +6,15 @@ could handle that itself.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 from streammonitor_api.errors import StreamMonitorError, suggestion
-from streammonitor_cli import crd, demo, detectors, generate, operator, watch, worker
 from streammonitor_cli.arguments import Parser, UsageError
 from streammonitor_cli.process import (
     BAD_INPUT,
@@ -24,6 +25,8 @@ from streammonitor_cli.process import (
     version,
 )
 
+_COMMANDS = ("watch", "detectors", "crd", "demo", "generate", "operator", "worker")
+"""Each is a module of its own, imported when it is asked for."""
 _EXTRAS = {
     **dict.fromkeys(("av", "numpy", "cryptography", "rich", "opentelemetry", "redis"), "worker"),
     **dict.fromkeys(("aiohttp", "kopf", "kubernetes", "prometheus_client"), "operator"),
@@ -60,11 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    parser, commands = _parser()
     if not given:
-        parser.print_help(sys.stderr)
+        _parser(_COMMANDS).print_help(sys.stderr)
         return BAD_INPUT
-    _check_command(given[0], commands)
+    _check_command(given[0])
+    parser = _parser(given[:1] if given[0] in _COMMANDS else _COMMANDS)
     try:
         namespace = parser.parse_args(given)
     except SystemExit as done:  # --help and --version, which have printed
@@ -75,31 +78,37 @@ def _run(given: list[str]) -> int:
     return code
 
 
-def _parser() -> tuple[Parser, list[str]]:
-    """The whole command line, and the names of the commands."""
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        sys.stdout.write(f"streammonitor {version()}\n")
+        parser.exit()
+
+
+def _parser(names: Sequence[str]) -> Parser:
+    """The command line, as far as it concerns these commands."""
     parser = Parser(
         prog="streammonitor",
         description="Watches live video: tells what is wrong with a stream, since when, till when.",
         epilog="`streammonitor COMMAND --help` tells more about a command.",
     )
-    parser.add_argument("--version", action="version", version=f"streammonitor {version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser, title="commands"
     )
-    for command in (watch, detectors, crd, demo, generate, operator, worker):
-        command.register(commands)
-    return parser, list(commands.choices)
+    for name in names:
+        import_module(f"streammonitor_cli.{name}").register(commands)
+    return parser
 
 
-def _check_command(first: str, commands: list[str]) -> None:
+def _check_command(first: str) -> None:
     """Say what was meant where the first word is neither a command nor an option."""
-    if first in (*commands, "-h", "--help", "--version"):
+    if first in (*_COMMANDS, "-h", "--help", "--version"):
         return
     if first.startswith("-"):
         raise UsageError(f'no option "{first}" before the command; see `streammonitor --help`')
     if "://" in first or os.path.exists(first):  # noqa: PTH110  # any text, also one that is no path
         raise UsageError("no command given; to watch a source write `streammonitor watch SOURCE`")
-    raise UsageError(f'no command "{first}"; {suggestion(first, commands)}')
+    raise UsageError(f'no command "{first}"; {suggestion(first, list(_COMMANDS))}')
 
 
 def run_process() -> NoReturn:

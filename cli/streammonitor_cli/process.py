@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 import sys
@@ -54,7 +53,9 @@ def log_told() -> Iterator[None]:
 
 def version() -> str:
     """The version that is installed; "0" where the sources run without being installed."""
+    from importlib import metadata  # takes as long as all else that `watch` imports of ours
+
     try:
-        return importlib.metadata.version("streammonitor")
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version("streammonitor")
+    except metadata.PackageNotFoundError:
         return "0"

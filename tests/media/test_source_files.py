@@ -227,7 +227,7 @@ def test_every_sound_track_is_watched(tmp_path: Path) -> None:
     for track in tracks:
         blocks = watched.sounds_of(track)
         assert blocks[-1].time + blocks[-1].duration == pytest.approx(2.02, abs=0.05)
-        assert {block.duration for block in blocks[:-1]} == {0.1}
+        assert {block.duration for block in blocks[:-1]} == {0.2}
 
 
 def test_surround_sound_keeps_its_channels(tmp_path: Path) -> None:

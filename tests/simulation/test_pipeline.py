@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
@@ -303,7 +303,7 @@ def seconds(wall: str) -> float:
 def jumping(*at: float) -> list[tuple[float, Item]]:
     """A minute of packets, some of which jump by 5 s."""
     return [
-        (when, replace(item, jump_s=5.0) if round(item.time, 2) in at else item)
+        (when, item._replace(jump_s=5.0) if round(item.time, 2) in at else item)
         for when, item in packets(0, 60)
         if isinstance(item, Packet)
     ]
@@ -333,7 +333,7 @@ def test_events_of_an_instant_in_quick_succession_are_one_incident() -> None:
 
 def test_event_of_an_instant_ends_with_it_whatever_packet_comes_next() -> None:
     reordered = [
-        (when, replace(item, time=item.time + 0.16 if round(item.time, 2) == 10.04 else item.time))
+        (when, item._replace(time=item.time + 0.16 if round(item.time, 2) == 10.04 else item.time))
         for when, item in jumping(10.0)
         if isinstance(item, Packet)
     ]

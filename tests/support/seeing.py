@@ -87,10 +87,15 @@ def film(
 
 
 def pictures_of(path: Path) -> Iterator[Picture]:
-    """Decode a file as the product does."""
+    """The pictures of a file, each with the one before it, as a pipeline has them."""
+    before: Picture | None = None
     for item in Source(str(path), SourceOptions()).items():
         if isinstance(item, Picture):
+            if before is not None:
+                item.follow(before)
             yield item
+            item.forget_previous()
+            before = item
 
 
 def measures(detector: Detector[Picture], pictures: Iterable[Picture]) -> list[Measure]:

@@ -45,12 +45,18 @@ class State(Enum):
 class MeasureLike(Protocol):
     """What the tracker reads of a `detectors.base.Measure`."""
 
-    start: float
-    end: float
-    present: bool
-    value: float
-    since: float | None
-    evidence: Mapping[str, object] | None
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def present(self) -> bool: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def since(self) -> float | None: ...
+    @property
+    def evidence(self) -> Mapping[str, object] | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,12 +64,12 @@ def test_run_shorter_than_asked_is_no_run() -> None:
 
 def test_runs_across_blocks_are_found_once_and_in_their_place() -> None:
     samples = 0.3 * tone(441)
-    starts = [4790, 9594, 14399, 14420]
+    starts = [9590, 19194, 28799, 28820]
     for start in starts:
         samples[start : start + 12] = 1.0
     finder, places = PlateauFinder(12), []
     for number, block in enumerate(clip(pcm(samples)).blocks()):
-        places += (finder.find(block, 0).exact + number * 4800).T.tolist()
+        places += (finder.find(block, 0).exact + number * 9600).T.tolist()
 
     assert places == [[start, start + 11] for start in starts]
 
@@ -105,7 +105,7 @@ def test_overshoot_of_a_decoder_is_likely() -> None:
 def test_reset_forgets_the_unfinished_lobe() -> None:
     finder = PlateauFinder(12)
     first, second = clip(
-        pcm(np.concatenate((np.zeros(4790), np.ones(20), np.zeros(4790))))
+        pcm(np.concatenate((np.zeros(9590), np.ones(20), np.zeros(9590))))
     ).blocks()
 
     assert not finder.find(first, 0).all.size

@@ -25,13 +25,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.media import Sound
-from streammonitor_worker.media.heard import Heard, change_point, loudness_of, segments
+from streammonitor_worker.media.heard import Heard, change_point, heard, loudness_of, segments
 from streammonitor_worker.media.loudness import KWeighting, channel_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    F32 = NDArray[np.float32]
 
 _WINDOW_S = 30.0
 _EVERY_S = 1.0
@@ -104,7 +110,7 @@ class AudioLoudness(Detector[Sound]):
     def observe(self, sound: Sound) -> Iterator[Measure]:
         """Distance from the target (LU) over 30 s; present above `tolerance`."""
         self._follow(sound)
-        self._blocks.append(self._weigh(sound))
+        self._blocks.extend(heard(sound, self._powers(sound)))
         if sound.end < self._due:
             return
         self._due = sound.end + _EVERY_S
@@ -128,12 +134,11 @@ class AudioLoudness(Detector[Sound]):
             self._blocks.clear()
             self._whole = True
 
-    def _weigh(self, sound: Sound) -> Heard:
+    def _powers(self, sound: Sound) -> F32:
         filtered = self._filter.filter(sound.samples[self._heard])
-        powers = self._weights @ np.square(filtered)
-        chunks = np.add.reduceat(powers, sound.chunk_starts)
-        chunks /= sound.chunk_sizes
-        return Heard(sound.time, sound.end, float(powers.mean()), chunks, sound.chunk_edges[:-1])
+        np.square(filtered, out=filtered)
+        powers: F32 = self._weights @ filtered
+        return powers
 
     def _forget(self, before: float) -> None:
         while self._blocks[0].end < before:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,8 +24,7 @@ from streammonitor_worker.media import Item, Sound
 ItemT = TypeVar("ItemT", bound=Item)
 
 
-@dataclass(slots=True)
-class Measure:
+class Measure(NamedTuple):
     """What a detector found for one moment, from `start` to `end` in media time.
 
     `since` is set where the defect began before `start`: the first of several identical

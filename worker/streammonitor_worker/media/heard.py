@@ -7,8 +7,7 @@ Powers of blocks are what BS.1770 builds its gating blocks from; powers of chunk
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,16 +20,19 @@ from streammonitor_worker.media.loudness import (
     lufs,
     power_of,
 )
-from streammonitor_worker.media.sound import BLOCK_CHUNKS, CHUNK_S
+from streammonitor_worker.media.sound import CHUNK_S
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from streammonitor_worker.media.sound import Sound
+
     F32 = NDArray[np.float32]
     F64 = NDArray[np.float64]
 
-STEP_S = BLOCK_CHUNKS * CHUNK_S
-"""Length of a block, and with it the distance of gating blocks: a quarter of their length."""
+_STEP_CHUNKS = 20
+STEP_S = _STEP_CHUNKS * CHUNK_S
+"""Length of what is kept as one, and with it the distance of gating blocks: a quarter of theirs."""
 _OVERLAP = round(GATING_S / STEP_S)
 
 _LEAST_CHANGE_LU = 2.0
@@ -55,9 +57,8 @@ _MOST_CONVINCING = 4.0
 """As a logarithm: no single chunk makes one side more than 55 times as likely."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A block of sound, by its K-weighted mean square over all channels."""
+class Heard(NamedTuple):
+    """0.1 s of sound, by its K-weighted mean square over all channels."""
 
     start: float
     end: float
@@ -66,6 +67,18 @@ class Heard:
     """(chunks,)."""
     chunk_starts: F64
     """Media times: (chunks,)."""
+
+
+def heard(sound: Sound, powers: F32) -> Iterator[Heard]:
+    """Split a block of sound whose samples, over all channels, have these powers: (samples,)."""
+    sums: F32 = np.add.reduceat(powers, sound.chunk_starts)
+    means: F32 = np.divide(sums, sound.chunk_sizes, dtype=np.float32)
+    edges = sound.chunk_edges
+    for first in range(0, len(sums), _STEP_CHUNKS):
+        part = slice(first, first + _STEP_CHUNKS)
+        power = float(sums[part].sum() / sound.chunk_sizes[part].sum())
+        end = min(first + _STEP_CHUNKS, len(sums))
+        yield Heard(float(edges[first]), float(edges[end]), power, means[part], edges[first:end])
 
 
 def loudness_of(blocks: Sequence[Heard], least_s: float) -> float | None:

@@ -8,13 +8,12 @@ it had to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 STREAM_TRACK = "stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One compressed access unit, before it is decoded."""
 
     track: str
@@ -38,8 +37,7 @@ class Packet:
         return self.time + self.duration
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """What a track is encoded as; sent before its first sample and whenever it changes."""
 
     track: str
@@ -63,8 +61,7 @@ class Format:
         return f"{self.codec} {self.width}x{self.height}{fps} {self.pixel_format}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """A packet that the decoder refused, or a picture that it could decode only in part."""
 
     track: str
@@ -73,8 +70,7 @@ class Failure:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """Whether the source can be read; repeated while it cannot.
 
     While there is no media, media time stands still: `time` counts on the stream's clock,
@@ -87,8 +83,7 @@ class Connection:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(NamedTuple):
     """How long a live stream, or one of its tracks, has given no media, as of now.
 
     `time` is now: on the stream's clock for a whole stream, the media time that the other tracks

@@ -93,7 +93,9 @@ class KWeighting:
         rows = -(-count // _ROW)
         rest = rows * _ROW - count
         if rest:
-            samples = np.pad(samples, ((0, 0), (0, rest)))
+            padded = np.zeros((channels, rows * _ROW), np.float32)
+            padded[:, :count] = samples
+            samples = padded
         blocks = samples.reshape(channels, rows, _ROW)
         within, observed, reached = self._matrices.row
         states = np.empty((channels, rows + 1, 4))

@@ -10,7 +10,7 @@ again at `luma`, in full.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -31,9 +31,17 @@ if TYPE_CHECKING:
 SMALL_WIDTH, SMALL_HEIGHT = 480, 270
 """`small` is thinned out to about this size: a sixteenth of the pixels of 1080p, which costs
 about 1 % of decoding them."""
-_PROBE_STEP = 4
+_PROBE_ROWS, _PROBE_COLUMNS = 8, 2
+"""Every how many rows and columns of `small` the probe has one: few rows, as what costs time is
+not the samples but the memory that has to be fetched for them, a row at a time."""
 _LARGEST_WORD = 8
 """Bytes of the largest integer of numpy."""
+
+
+@lru_cache(maxsize=64)
+def _step(height: int, width: int) -> int:
+    ratio = min(height // SMALL_HEIGHT, width // SMALL_WIDTH)
+    return next(step for step in (8, 4, 2, 1) if step <= max(ratio, 1))
 
 
 class Picture:
@@ -47,7 +55,8 @@ class Picture:
     time: media time in seconds. duration: seconds it is shown for, > 0.
     depth: bits of a sample. full_range: black is 0 and white the maximum, instead of 16 and 235.
     key: decoding could start here. corrupt: the decoder says that it concealed or missed parts.
-    previous: the picture before it on this track, if of the same size.
+    fresh: the first after the source was opened.
+    previous: the picture before it on this track, see `follow`.
     frame: the decoder's own object, opaque, for whoever has to encode the picture again.
     """
 
@@ -63,6 +72,7 @@ class Picture:
         full_range: bool = False,
         key: bool = False,
         corrupt: bool = False,
+        fresh: bool = False,
         previous: Picture | None = None,
         frame: Any = None,
     ) -> None:
@@ -77,11 +87,10 @@ class Picture:
         self.corrupt = corrupt
         self.frame = frame
         self._black_shares: dict[tuple[float, float], float] = {}
+        self.fresh = fresh
         self._previous: Picture | None = None
         if previous is not None:
-            previous._previous = None  # one is enough: each holds a picture's memory
-            if previous.luma.shape == luma.shape:
-                self._previous = previous
+            self.follow(previous)
 
     @cached_property
     def chroma(self) -> Chroma:
@@ -113,8 +122,7 @@ class Picture:
     @property
     def step(self) -> int:
         """Every how many rows and columns `small` takes a pixel of `luma`: 1, 2, 4 or 8."""
-        ratio = min(self.height // SMALL_HEIGHT, self.width // SMALL_WIDTH)
-        return next(step for step in (8, 4, 2, 1) if step <= max(ratio, 1))
+        return _step(*self.luma.shape)
 
     def to_8_bits(self, samples: Plane) -> U8:
         """Scale samples of this picture to 0-255; a view where they are 8 bits already."""
@@ -135,10 +143,19 @@ class Picture:
         thinned = rows.view(f"<u{word}").astype(rows.dtype)
         return self.to_8_bits(cast("Plane", thinned))
 
+    def follow(self, previous: Picture) -> None:
+        """Compare with this picture, the one before it, if it is of the same size."""
+        if previous.luma.shape == self.luma.shape:
+            self._previous = previous
+
+    def forget_previous(self) -> None:
+        """Let go of the picture before it: each holds a decoded picture's memory."""
+        self._previous = None
+
     @property
     def previous_small(self) -> U8 | None:
-        """`small` of the picture before it; None at the start and after a change of size. Ask while
-        the picture is observed: with the next one it is gone."""
+        """`small` of the picture before it; None at the start, after a change of size, and once
+        it has been forgotten, which it is when the picture has been observed."""
         return None if self._previous is None else self._previous.small
 
     @property
@@ -166,10 +183,9 @@ class Picture:
     def probe(self) -> U8:
         """A sixteenth of `small`: enough to see that most of the picture moves, for a fifth of
         what `small` costs."""
-        step = self.step
-        rows, columns = self.height // step * step, self.width // step * step
-        step *= _PROBE_STEP
-        return np.ascontiguousarray(self.to_8_bits(self.luma[:rows:step, :columns:step]))
+        rows, columns = self.step * _PROBE_ROWS, self.step * _PROBE_COLUMNS
+        middle = min(rows, self.height) // 2
+        return np.ascontiguousarray(self.to_8_bits(self.luma[middle::rows, ::columns]))
 
     def black_share(self, level: float, share: float) -> float:
         """Share of the pixels that are black, 0-1, exact close to `share`: see `uniform`."""

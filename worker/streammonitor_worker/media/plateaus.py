@@ -13,8 +13,7 @@ saturated and plain, through AAC, MP3, AC-3, Opus and MP2 at 96 to 256 kb/s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -57,8 +56,7 @@ _FEWEST = 2
 _NEAR_FULL_SCALE = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class Plateaus:
+class Plateaus(NamedTuple):
     """Clipped runs of one channel in one block, as indices of samples.
 
     `exact` are rows of equal full-scale samples; `shaped` are lobes recognised by their shape;

@@ -13,9 +13,8 @@ Shared by the detectors that look for silence. Which of them is right about it i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -35,8 +34,7 @@ _GAP_S = 0.001
 """Blocks farther apart than rounding have lost sound between them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Chunks of a block, and which channels are quiet in them."""
 
     edges: F64

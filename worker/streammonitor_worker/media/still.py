@@ -17,8 +17,7 @@ that were measured.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -45,8 +44,7 @@ _SAMPLE_NOISE = 6.0
 tile does. One dot of a digit of 5×7 samples changes a tile by 3 levels, but by 170 itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(NamedTuple):
     """The most changed tile or sample of a stripe."""
 
     excess: float

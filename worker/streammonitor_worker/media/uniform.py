@@ -36,7 +36,7 @@ _MARGIN = 0.02
 """Share at each edge that is not asked to be uniform: lines of the blanking interval in digitised
 analogue pictures, within what ITU-R BT.1379 allows to be hidden."""
 _GLANCE_ROWS = 8
-"""Every how many rows are looked at first: nine rows of most pictures are not of one colour."""
+"""Every how many rows are looked at first: five rows of most pictures are not of one colour."""
 _SMALLEST = 8
 """Samples a side up to which nothing can be spared."""
 _NOISE_RANGE = 8.0
@@ -64,6 +64,8 @@ def black_share(picture: Picture, level: float, share: float) -> float:
 
 
 def _share_up_to(samples: Plane, limit: int) -> float:
+    if samples.size <= _BAND_SAMPLES:
+        return int(np.count_nonzero(samples <= limit)) / samples.size
     band = max(1, _BAND_SAMPLES // samples.shape[1])
     found = sum(
         np.count_nonzero(samples[top : top + band] <= limit) for top in range(0, len(samples), band)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from streammonitor_worker.media import Picture
-from streammonitor_worker.source import encode_jpeg
+from streammonitor_worker.source.still import encode_jpeg
 
 _HELD_PICTURES = 8
 """Pictures of a track that are held: some defects are only seen a few pictures after they began.

@@ -103,7 +103,7 @@ class VideoDecoder(Decoder):
         self._following = False
         """Whether packets that build on others can be decoded: those they build on were."""
         self._end: float | None = None
-        self._previous: Picture | None = None
+        self._fresh = True
         self._format: Format | None = None
         self._awaited = AwaitedPictures() if track.codec in SILENT_CODECS else None
 
@@ -158,10 +158,10 @@ class VideoDecoder(Decoder):
             full_range=planes.full_range,
             key=frame.key_frame,
             corrupt=frame.is_corrupt,
-            previous=self._previous,
+            fresh=self._fresh,
             frame=planes.frame,
         )
-        self._previous = picture
+        self._fresh = False
         self._end = picture.end
         form = self._format_of(frame, start)
         del frame, planes

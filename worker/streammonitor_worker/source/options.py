@@ -10,6 +10,14 @@ from streammonitor_api.fidelity import Fidelity
 Renditions = Literal["highest", "lowest", "all"]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rendition of a master playlist: the best, the least, or the one at a position."""
+
+    renditions: Renditions = "highest"
+    position: int | None = None
+
+
 @dataclass(frozen=True)
 class SourceOptions:
     """What a user may choose about a source.

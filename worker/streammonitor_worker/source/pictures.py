@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from av.video.format import VideoFormat
@@ -21,8 +20,7 @@ _FALLBACK = "yuv420p"
 """What pictures without planes of their own are turned into: RGB, palettes, packed YUV."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How the samples of a pixel format lie in memory."""
 
     depth: int
@@ -52,8 +50,7 @@ def layout_of(pixel_format: str) -> Layout | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Planes:
+class Planes(NamedTuple):
     """The samples of one frame."""
 
     luma: Plane

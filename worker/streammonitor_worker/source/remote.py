@@ -97,6 +97,8 @@ class RemotePart(Part):
 class RemoteTransport:
     """A stream that the media library opens by its address."""
 
+    renditions = ()
+    position = None
     cadence_s = 0.0
     persistent = False
     progress = None

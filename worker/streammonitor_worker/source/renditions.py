@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streammonitor_worker.source.connect import Connector
-from streammonitor_worker.source.hls.transport import HlsTransport, Wanted, label_of
 from streammonitor_worker.source.lost import LostError
-from streammonitor_worker.source.options import SourceOptions
+from streammonitor_worker.source.options import SourceOptions, Wanted
 from streammonitor_worker.source.transport import Transport
 from streammonitor_worker.source.url import HTTP_SCHEMES, parse, redact
 from streammonitor_worker.source.waiting import ANSWER_S, Waiting
@@ -61,7 +60,4 @@ def expand(url: str, options: SourceOptions, waiting: Waiting) -> list[Rendition
 
 def renditions_of(url: str, transport: Transport) -> list[Rendition]:
     """The variants of the master playlist at an address; none where there is no such playlist."""
-    variants = transport.variants if isinstance(transport, HlsTransport) else ()
-    return [
-        Rendition(url, position, label_of(variant)) for position, variant in enumerate(variants)
-    ]
+    return [Rendition(url, position, label) for position, label in enumerate(transport.renditions)]

@@ -15,9 +15,8 @@ from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.backoff import Backoff
 from streammonitor_worker.source.connect import Connector
 from streammonitor_worker.source.demux import Demuxer, Limits
-from streammonitor_worker.source.hls.transport import HlsTransport, Wanted
 from streammonitor_worker.source.lost import LostError, problem_of
-from streammonitor_worker.source.options import SourceOptions
+from streammonitor_worker.source.options import SourceOptions, Wanted
 from streammonitor_worker.source.renditions import Rendition, renditions_of
 from streammonitor_worker.source.replay import RepeatedError, Replay
 from streammonitor_worker.source.session import Session
@@ -193,7 +192,7 @@ class Source:
     def _other_renditions(self) -> list[Rendition]:
         rendition, transport = self._rendition, self._transport
         alone = self._options.renditions != "all" or rendition.position is not None
-        if alone or not isinstance(transport, HlsTransport):
+        if alone or transport is None:
             return []
         found = renditions_of(rendition.url, transport)
         return [each for each in found if each.position != transport.position]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 REANCHOR_S = 10.0
 """A longer way forward is a new beginning, not a loss: FFmpeg's dts_delta_threshold. A shorter
@@ -31,8 +32,7 @@ WRAP_PLAUSIBLE_S = 60.0
 """A timestamp is taken for wrapped only if that brings it this close to the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a packet belongs in media time; by how much it departed from what was expected."""
 
     time: float

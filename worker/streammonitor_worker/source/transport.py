@@ -85,12 +85,22 @@ class Transport(Protocol):
     def progress(self) -> float | None:
         """Share of the bytes read, 0 to 1; None where there is no end."""
 
+    @property
+    def renditions(self) -> tuple[str, ...]:
+        """What to call the variants of the same programme that there are; empty mostly."""
+
+    @property
+    def position(self) -> int | None:
+        """Which of them this is."""
+
     def close(self) -> None: ...
 
 
 class OnePart:
     """A stream that consists of one part: a file, or a live connection."""
 
+    renditions = ()
+    position = None
     cadence_s = 0.0
     persistent = False
     duration_s = None

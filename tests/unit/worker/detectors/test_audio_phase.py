@@ -87,7 +87,7 @@ def test_silence_is_no_measure_and_holds_the_state() -> None:
     detector = AudioPhase()
     blocks = list(clip(samples).blocks())
 
-    silent = measures(detector, blocks[:41]), measures(detector, blocks[41:69])
+    silent = measures(detector, blocks[:21]), measures(detector, blocks[21:34])
     (incident,) = incidents(AudioPhase(), blocks)
 
     assert silent[1] == []

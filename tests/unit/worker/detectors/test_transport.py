@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +28,7 @@ def present_at(detector: Detector[Any], items: Iterable[Item]) -> list[float]:
 def packets(count: int = 10, **changed: Any) -> list[Packet]:
     """Packets of 40 ms; those whose number is a key of `at` are changed."""
     return [
-        replace(PACKET, **{"time": number * 0.04, **changed.get(f"at_{number}", {})})
+        PACKET._replace(**{"time": number * 0.04, **changed.get(f"at_{number}", {})})
         for number in range(count)
     ]
 
@@ -100,11 +99,11 @@ def test_decode_errors_below_the_setting_are_tolerated() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "changed"),
     [
-        (HD, replace(HD, width=1280, height=720), ["width", "height"]),
-        (HD, replace(HD, codec="hevc"), ["codec"]),
-        (HD, replace(HD, fps=50.0), ["fps"]),
-        (SOUND, replace(SOUND, rate=44100), ["rate"]),
-        (SOUND, replace(SOUND, channels=6), ["channels"]),
+        (HD, HD._replace(width=1280, height=720), ["width", "height"]),
+        (HD, HD._replace(codec="hevc"), ["codec"]),
+        (HD, HD._replace(fps=50.0), ["fps"]),
+        (SOUND, SOUND._replace(rate=44100), ["rate"]),
+        (SOUND, SOUND._replace(channels=6), ["channels"]),
     ],
     ids=["size", "codec", "fps", "rate", "channels"],
 )
@@ -114,7 +113,7 @@ def test_format_change_names_what_changed(
     detector = FormatChange()
 
     assert list(detector.observe(before)) == []
-    (measure,) = detector.observe(replace(after, time=4.0))
+    (measure,) = detector.observe(after._replace(time=4.0))
 
     assert measure.present
     assert measure.start == 4.0
@@ -122,7 +121,7 @@ def test_format_change_names_what_changed(
     assert measure.evidence["changed"] == changed
 
 
-@pytest.mark.parametrize("after", [HD, replace(HD, fps=24.99), replace(HD, fps=0.0)])
+@pytest.mark.parametrize("after", [HD, HD._replace(fps=24.99), HD._replace(fps=0.0)])
 def test_same_format_is_no_change(after: Format) -> None:
     detector = FormatChange()
 

@@ -12,7 +12,8 @@ from streammonitor_worker.media import Sound
 from streammonitor_worker.source.sounds import DRIFT_S, SoundAssembler
 
 RATE = 48_000
-BLOCK = 4800
+BLOCK = 9600
+BLOCK_S = BLOCK / RATE
 
 
 def frame(
@@ -35,7 +36,7 @@ def assemble(*frames: tuple[av.AudioFrame, float | None]) -> list[Sound]:
 
 
 def test_frames_of_any_size_become_blocks_of_one_size() -> None:
-    sizes = [1024] * 9 + [7, 5000, 1]
+    sizes = [1024] * 19 + [7, 5000, 1]
     frames, first = [], 0
     for size in sizes:
         frames.append((frame(ramp(size, first)), first / RATE))
@@ -45,7 +46,7 @@ def test_frames_of_any_size_become_blocks_of_one_size() -> None:
 
     assert [sound.samples.shape[1] for sound in sounds] == [BLOCK, BLOCK, first - 2 * BLOCK]
     assert np.array_equal(np.concatenate([s.samples for s in sounds], 1), ramp(first))
-    assert [sound.time for sound in sounds] == pytest.approx([0.0, 0.1, 0.2])
+    assert [sound.time for sound in sounds] == pytest.approx([0.0, BLOCK_S, 2 * BLOCK_S])
 
 
 def test_time_is_counted_where_timestamps_are_rounded() -> None:
@@ -54,7 +55,7 @@ def test_time_is_counted_where_timestamps_are_rounded() -> None:
     sounds = assemble(*frames)
 
     for position, sound in enumerate(sounds):
-        assert sound.time == pytest.approx(position * 0.1, abs=1e-9)
+        assert sound.time == pytest.approx(position * BLOCK_S, abs=1e-9)
 
 
 def test_gap_ends_a_block_and_begins_one_at_its_time() -> None:
@@ -81,9 +82,9 @@ def test_drift_is_followed_before_it_is_heard() -> None:
 
 
 def test_frames_without_timestamps_follow_each_other() -> None:
-    sounds = assemble((frame(ramp(3000)), 5.0), (frame(ramp(3000)), None))
+    sounds = assemble((frame(ramp(6000)), 5.0), (frame(ramp(6000)), None))
 
-    assert [sound.time for sound in sounds] == pytest.approx([5.0, 5.1])
+    assert [sound.time for sound in sounds] == pytest.approx([5.0, 5.0 + BLOCK_S])
 
 
 def test_change_of_format_begins_a_block_where_the_other_ended() -> None:

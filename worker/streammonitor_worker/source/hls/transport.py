@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from streammonitor_api.errors import SourceError
 from streammonitor_worker.source.hls.feed import SegmentFeed
@@ -16,19 +15,11 @@ from streammonitor_worker.source.hls.playlist import (
 from streammonitor_worker.source.hls.reader import SegmentReader
 from streammonitor_worker.source.hls.resources import Location, Resources
 from streammonitor_worker.source.hls.segment import Keys
-from streammonitor_worker.source.options import Renditions
+from streammonitor_worker.source.options import Wanted
 from streammonitor_worker.source.reader import Reader, peek
 from streammonitor_worker.source.transport import Join, Part
 from streammonitor_worker.source.ts import SNIFF_SIZE, TsReader, is_transport_stream
 from streammonitor_worker.source.waiting import Waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which rendition of a master playlist: the best, the least, or the one at a position."""
-
-    renditions: Renditions = "highest"
-    position: int | None = None
 
 
 class HlsTransport:
@@ -61,14 +52,12 @@ class HlsTransport:
             raise SourceError(f"{where}: {error}; check the playlist", permanent=True) from error
 
     @property
-    def variants(self) -> tuple[Variant, ...]:
-        """Of the master playlist; none where there is no master playlist."""
-        return self._playlist.variants if isinstance(self._playlist, MasterPlaylist) else ()
+    def renditions(self) -> tuple[str, ...]:
+        return tuple(label_of(variant) for variant in self._variants)
 
     @property
     def position(self) -> int:
-        """Which of the variants is watched."""
-        return choose(self.variants, self._wanted)
+        return choose(self._variants, self._wanted)
 
     @property
     def persistent(self) -> bool:
@@ -101,6 +90,11 @@ class HlsTransport:
 
     def close(self) -> None:
         self._resources.close()
+
+    @property
+    def _variants(self) -> tuple[Variant, ...]:
+        """Of the master playlist; none where there is no master playlist."""
+        return self._playlist.variants if isinstance(self._playlist, MasterPlaylist) else ()
 
     def _reader(self, feed: SegmentFeed) -> Reader:
         segments = SegmentReader(feed, self._resources, self._keys, self._waiting)

@@ -87,6 +87,22 @@ def test_withdrawn_assignment_can_no_longer_be_claimed(fleet: Fleet) -> None:
         worker.claim(STREAM, written.epochs[STREAM])
 
 
+def test_claim_that_redis_forgot_by_going_back_in_time_is_granted_again(fleet: Fleet) -> None:
+    term = fleet.operator.start_term("home", "a")
+    old, new = fleet.worker("w1"), fleet.worker("w2")
+    fleet.operator.assign(term, new.worker, [Assign(OTHER, "r")])
+    first = take_ownership(fleet, term, old)
+    kept = {key: fleet.scripts.client.dump(key) for key in fleet.scripts.client.scan_iter()}
+    second = take_ownership(fleet, term, new)
+
+    for key, value in kept.items():
+        fleet.scripts.client.restore(key, 0, value, replace=True)  # type: ignore[arg-type]
+    new.claim(STREAM, second)
+
+    with pytest.raises(FencedError, match="event refused"):
+        old.publish(a_told(epoch=first))
+
+
 def test_move_that_succeeded_is_not_called_off(fleet: Fleet) -> None:
     term = fleet.operator.start_term("home", "a")
     worker = fleet.worker("w1")

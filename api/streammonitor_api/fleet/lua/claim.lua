@@ -8,7 +8,8 @@
 --         {'fenced', epoch, worker}: a higher epoch is claimed, or this one by another
 --         {'withdrawn', epoch assigned or 0}: the operator does not want it there any more
 -- A later start of the same worker may take over its claim. Where Redis knows of no assignments of
--- the worker it has lost them, and the claim is granted.
+-- the worker it has lost them, and the claim is granted. So it is where Redis never handed out that
+-- epoch, nor a later one: it came back with older data than it had, and the worker with the claim.
 local stream, epoch, worker, incarnation = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local held = read_claim(KEYS[1], stream)
 
@@ -37,7 +38,8 @@ end
 if redis.call('ZSCORE', KEYS[6], stream) then
   return {'withdrawn', 0}
 end
-if redis.call('HEXISTS', KEYS[4], worker) == 1 then
+local handed_out = tonumber(redis.call('HGET', KEYS[2], stream) or 0)
+if handed_out >= epoch and redis.call('HEXISTS', KEYS[4], worker) == 1 then
   local assigned = redis.call('HGET', KEYS[5], stream)
   assigned = assigned and tonumber(string.match(assigned, '^%d+')) or 0
   if assigned ~= epoch then
@@ -60,7 +62,7 @@ write_claim(KEYS[1], stream, {
   epoch = epoch, worker = worker, incarnation = incarnation,
   claimed_ms = string.format('%d', now), history = history,
 })
-if tonumber(redis.call('HGET', KEYS[2], stream) or 0) < epoch then
+if handed_out < epoch then
   redis.call('HSET', KEYS[2], stream, epoch)
 end
 return granted(now)

@@ -19,7 +19,7 @@ from pathlib import Path
 from streammonitor_api.errors import StreamMonitorError
 from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.fidelity import Fidelity
-from streammonitor_api.incident import Incident
+from streammonitor_api.incident import Incident, wall_time
 from streammonitor_worker.engine.messages import (
     Begun,
     Ended,
@@ -43,6 +43,8 @@ AGAIN_S = 5.0
 """A source that has given up is opened again after so long, then after twice as long and so on: it
 needs somebody to change something, so minutes do not matter and its server does."""
 LONGEST_S = 60.0
+ORPHAN_S = 60.0
+"""Incidents of a rendition that the stream does not have any longer are closed after so long."""
 CLOSED_KEPT = 50
 """Incidents closed lately that are remembered for the next opening."""
 _ORDER = list(Fidelity)
@@ -60,7 +62,10 @@ class Hosted:
         """Held where the runs change, and while an event is passed on."""
         self._runs: list[_Run] = []
         self._waiting = Waiting()
-        self._owned: OwnOrder | None = None
+        self._owned = False
+        self._left: list[OpenIncident] = []
+        """Open incidents that wait for the rendition that they are of."""
+        self._left_since: float | None = None
         self._ended = False
         self._told_seen = False
         self._closed: deque[Incident] = deque(maxlen=CLOSED_KEPT)
@@ -71,7 +76,7 @@ class Hosted:
         self._last_media: float | None = None
         self._again_at: float | None = None
         self._again_s = AGAIN_S
-        self._open(())
+        self._open()
 
     def change(self, order: WatchOrder) -> None:
         """Go on by another order."""
@@ -91,9 +96,10 @@ class Hosted:
         """Tell from now on what is found, and go on with what others left."""
         with self._lock:
             self._closed.extend(order.closed)
-            self._owned = order
+            self._owned = True
+            self._left += order.left_open
             for run in self._runs:
-                run.own(order.left_open, order.closed)
+                self._hand_over(run)
 
     def end(self, cancelled: str | None) -> None:
         """Stop. What is open is closed for the reason given; without one it is left open."""
@@ -108,6 +114,8 @@ class Hosted:
             run.pipeline.source.stop()
         with self._lock:
             self._ended = True
+        if cancelled is not None:
+            self._close_left(cancelled)
         self._report(Ended(self.stream))
 
     def tick(self, now: float) -> None:
@@ -116,13 +124,20 @@ class Hosted:
             run.pipeline.tick()
             others, run.pipeline.source.others = run.pipeline.source.others, []
             for rendition in others:
-                self._add(rendition, self._pending())
+                self._add(rendition)
         if not self._told_seen and any(run.has_media() for run in self._runs):
             self._told_seen = True
             self._again_s = AGAIN_S
+            self._last_media = time.time()
             self._report(Seen(self.stream))
         if self._again_at is not None and now >= self._again_at:
             self._reopen()
+        if not (self._left and self._told_seen):
+            self._left_since = None
+        elif self._left_since is None:
+            self._left_since = now
+        elif now - self._left_since >= ORPHAN_S:
+            self._close_left("its rendition is gone")
 
     def stats(self, now: float) -> StreamStats:
         """How it is doing; `now` is monotonic."""
@@ -168,8 +183,19 @@ class Hosted:
             used += run.cpu_s
         return self._cpu_before_s + used
 
-    def _pending(self) -> tuple[OpenIncident, ...]:
-        return self._owned.left_open if self._owned is not None else ()
+    def _hand_over(self, run: _Run) -> None:
+        """Give a run what is of its rendition."""
+        own = [one for one in self._left if run.is_of(one.incident)]
+        self._left = [one for one in self._left if one not in own]
+        run.own(own, [one for one in self._closed if run.is_of(one)])
+
+    def _close_left(self, reason: str) -> None:
+        left, self._left = self._left, []
+        for one in left:
+            evidence = {**one.incident.evidence, "cancelled": reason}
+            incident = replace(one.incident, recovery=None, duration_s=None, evidence=evidence)
+            wall = wall_time(time.time())
+            self._report(Told(self.stream, Event("closed", wall, incident, one.revision + 1)))
 
     def _reopen(self) -> None:
         """Open it anew and continue what is open."""
@@ -177,20 +203,18 @@ class Hosted:
             runs, self._runs = self._runs, []
             self._again_at = None
         self._cpu_before_s += sum(run.cpu_s for run in runs)
-        left = [one for run in runs for one in run.release()]
+        self._left += [one for run in runs for one in run.release()]
         for run in runs:
             run.pipeline.source.stop()
-        self._open(left)
+        self._open()
 
-    def _open(self, left_open: Iterable[OpenIncident]) -> None:
-        left = tuple(left_open)
+    def _open(self) -> None:
         if self._order.renditions != "all":
-            self._add(Rendition(self._order.url), left)
+            self._add(Rendition(self._order.url))
             return
-        finder = threading.Thread(target=self._find, args=(left,), name=self.stream, daemon=True)
-        finder.start()
+        threading.Thread(target=self._find, name=self.stream, daemon=True).start()
 
-    def _find(self, left_open: tuple[OpenIncident, ...]) -> None:
+    def _find(self) -> None:
         order = self._order
         try:
             found = expand(order.url, self._options(), self._waiting)
@@ -199,7 +223,7 @@ class Hosted:
         if order is not self._order:
             return  # changed meanwhile, and opened by then
         for rendition in found:
-            self._add(rendition, left_open)
+            self._add(rendition)
 
     def _options(self) -> SourceOptions:
         return SourceOptions(
@@ -212,7 +236,7 @@ class Hosted:
             query=self._order.query,
         )
 
-    def _add(self, rendition: Rendition, left_open: tuple[OpenIncident, ...]) -> None:
+    def _add(self, rendition: Rendition) -> None:
         source = Source(rendition, self._options())
         run = _Run(rendition.label, self._emit)
         run.pipeline = Pipeline(
@@ -225,8 +249,8 @@ class Hosted:
             if self._ended or self._waiting.stopped:
                 return
             self._runs.append(run)
-            if self._owned is not None:
-                run.own(left_open, tuple(self._closed))
+            if self._owned:
+                self._hand_over(run)
         run.thread.start()
 
     def _watch(self, run: _Run) -> None:
@@ -272,11 +296,8 @@ class _Run:
         self._emit(event)
 
     def own(self, left_open: Iterable[OpenIncident], closed: Iterable[Incident]) -> None:
-        left = [one for one in left_open if self._is_of(one.incident)]
-        self.pipeline.own(
-            [OpenIncident(self._bare(one.incident), one.revision) for one in left],
-            [self._bare(one) for one in closed if self._is_of(one)],
-        )
+        left = [OpenIncident(self._bare(one.incident), one.revision) for one in left_open]
+        self.pipeline.own(left, [self._bare(one) for one in closed])
 
     def release(self) -> list[OpenIncident]:
         return [
@@ -290,7 +311,7 @@ class _Run:
         status = self.pipeline.status()
         return status.pictures > 0 or (status.video is None and status.media_s > 0)
 
-    def _is_of(self, incident: Incident) -> bool:
+    def is_of(self, incident: Incident) -> bool:
         return incident.track.partition("@")[1:] == self._suffix.partition("@")[1:]
 
     def _bare(self, incident: Incident) -> Incident:

@@ -71,6 +71,7 @@ class Assigned:
     overlap_s: float
     spec: Any
     """How to watch; passed on to the engine, never looked into."""
+    spec_revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

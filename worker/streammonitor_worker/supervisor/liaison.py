@@ -89,7 +89,8 @@ class Liaison:
         self._beat_now = threading.Event()
         self._serial = 0
         self._revision: Revision | None = None
-        self._specs: dict[str, StreamSpec] = {}
+        self._specs: dict[str, tuple[str, StreamSpec]] = {}
+        """With the revision, which takes long to compute."""
         self._assigned: set[str] = set()
         self._asked: Revision | None = None
         self._trouble = Trouble()
@@ -164,6 +165,7 @@ class Liaison:
 
     def _take(self, answer: BeatAnswer) -> None:
         if answer.lost:
+            self._revision = self._asked = None
             self._told.on_lost_data()
         if answer.revision not in (0, self._revision, self._asked):
             self._asked = answer.revision
@@ -208,11 +210,13 @@ class Liaison:
         lacking = [
             stream
             for stream, one in wanted.items()
-            if stream not in self._specs or self._specs[stream].revision != one.spec_revision
+            if stream not in self._specs or self._specs[stream][0] != one.spec_revision
         ]
         gone = [StreamKey(stream) for stream in self._assigned if stream not in wanted]
         specs = self._store.read_specs([*lacking, *gone]) if lacking or gone else {}
-        self._specs |= {stream: specs[stream] for stream in lacking if stream in specs}
+        for stream in lacking:
+            if stream in specs:
+                self._specs[stream] = (specs[stream].revision, specs[stream])
         self._specs = {stream: spec for stream, spec in self._specs.items() if stream in wanted}
         self._assigned = set(wanted)
         self._revision, self._asked = found.revision, None
@@ -220,10 +224,11 @@ class Liaison:
 
     def _with_specs(self, found: Assignments) -> dict[str, Assigned]:
         """Assignments whose spec is missing wait for it: the next revision brings it."""
+        known = {one: self._specs[one] for one in found.by_stream if one in self._specs}
         return {
-            stream: Assigned(one.epoch, one.overlap_s, self._specs[stream])
+            stream: Assigned(one.epoch, one.overlap_s, known[stream][1], known[stream][0])
             for stream, one in found.by_stream.items()
-            if stream in self._specs
+            if stream in known
         }
 
 

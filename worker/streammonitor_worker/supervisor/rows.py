@@ -43,7 +43,7 @@ def row_of(duty: Duty, stats: StreamStats | None, trouble: str | None) -> Stream
         lag_s=round(stats.lag_s, 1),
         fidelity=Fidelity(stats.fidelity),
         last_picture_wall=None if stats.last_media is None else wall_time(stats.last_media),
-        spec_revision=duty.assigned.spec.revision,
+        spec_revision=duty.assigned.spec_revision,
         error=trouble or stats.error,
     )
 

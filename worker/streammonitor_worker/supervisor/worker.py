@@ -180,7 +180,10 @@ class Worker:
         except queue.Empty:
             return
         while True:
-            work(time.monotonic())
+            try:
+                work(time.monotonic())
+            except Exception:  # a bug with one stream may not end the others
+                logger.exception("internal error; please report it")
             try:
                 work = self._inbox.get_nowait()
             except queue.Empty:

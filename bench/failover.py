@@ -30,6 +30,7 @@ from pathlib import Path
 from streammonitor_api.fleet.operator_store import OperatorStore
 from streammonitor_api.fleet.reader_store import ReaderStore
 from streammonitor_api.fleet.records import StreamSpec
+from streammonitor_api.incident import wall_time
 from streammonitor_api.names import FleetName, StreamKey, WorkerId, stream_key
 from streammonitor_api.plan import resolve_plan
 from streammonitor_operator.inventory import Inventory, Monitor, monitor_of
@@ -247,6 +248,8 @@ def report(what: str, values: Sequence[float], target: str) -> None:
 def judge(fleet: Fleet, truths: list, since: float, until: float) -> Counter[str]:  # type: ignore[type-arg]
     """Compare what was told with what was broadcast between two moments."""
     result: Counter[str] = Counter()
+    with (fleet.folder / "events.jsonl").open("w") as kept:
+        kept.writelines(f"{one.as_json()}\n" for one in fleet.reader.read_events(merged=True))
     told: dict[str, list] = {one.stream: [] for one in fleet.specs}  # type: ignore[type-arg]
     kinds: Counter[tuple[str, str]] = Counter()
     for one in fleet.reader.read_events():
@@ -266,6 +269,8 @@ def judge(fleet: Fleet, truths: list, since: float, until: float) -> Counter[str
             near = [i for at, i in told[spec.stream] if -2 < at - onset < BLACK_EACH_S - 4]
             result["defects"] += 1
             result["lost"] += not near
+            if len(near) != 1:
+                print(f"  {spec.stream}: black at {wall_time(onset)}: {near}", file=sys.stderr)
             result["doubled"] += len(near) > 1
             result["never closed"] += any(not kinds[i, "closed"] for i in near)
     return result

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.support.inbox import small_recipe
 from tests.support.redis_server import RedisServer, any_binary, running
 
 Start = Callable[..., WorkerProcess]
+Broadcast = Callable[[], str]
 
 
 @pytest.fixture
@@ -51,10 +53,17 @@ def start(server: RedisServer, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def live() -> Iterator[LiveStream]:
-    with LiveStream(small_recipe("video-black@4+9"), segment_s=1.0) as stream:
-        stream.wait_until_playable(20)
-        yield stream
+def broadcast() -> Iterator[Broadcast]:
+    """Begins a stream that is black from 4 s to 13 s; for when the workers are there."""
+    with ExitStack() as stack:
+
+        def begin() -> str:
+            recipe = small_recipe("video-black@4+9")
+            stream = stack.enter_context(LiveStream(recipe, segment_s=1.0))
+            stream.wait_until_playable(20)
+            return stream.url
+
+        yield begin
 
 
 def test_idle_worker_is_ready_and_small(start: Start, operator: PlayedOperator) -> None:
@@ -75,11 +84,11 @@ def test_idle_worker_is_ready_and_small(start: Start, operator: PlayedOperator) 
 
 
 def test_killed_worker_is_replaced_and_its_incident_goes_on(
-    start: Start, operator: PlayedOperator, live: LiveStream
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    spec = a_spec("one", live.url)
     first, second = start("first"), start("second")
-    operator.port(second.name)
+    assert operator.port(first.name) != operator.port(second.name)
+    spec = a_spec("one", broadcast())
     operator.want(spec)
     operator.assign(first.name, spec)
     opened = operator.await_event("opened")
@@ -95,11 +104,11 @@ def test_killed_worker_is_replaced_and_its_incident_goes_on(
 
 
 def test_planned_move_leaves_no_gap_and_doubles_nothing(
-    start: Start, operator: PlayedOperator, live: LiveStream
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    spec = a_spec("one", live.url)
     old, new = start("old"), start("new")
-    operator.port(new.name)
+    assert operator.port(old.name) != operator.port(new.name)
+    spec = a_spec("one", broadcast())
     operator.want(spec)
     operator.assign(old.name, spec)
     operator.await_event("opened")
@@ -118,14 +127,14 @@ def test_planned_move_leaves_no_gap_and_doubles_nothing(
 
 
 def test_killed_engine_is_back_and_its_incident_goes_on(
-    start: Start, operator: PlayedOperator, live: LiveStream
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    spec = a_spec("one", live.url)
     worker = start("one")
+    port = operator.port(worker.name)
+    spec = a_spec("one", broadcast())
     operator.want(spec)
     operator.assign(worker.name, spec)
     operator.await_event("opened")
-    port = operator.port(worker.name)
     engine = engines_of(port)[0]
 
     os.kill(engine, signal.SIGKILL)
@@ -138,9 +147,10 @@ def test_killed_engine_is_back_and_its_incident_goes_on(
 
 
 def test_stream_whose_engine_keeps_dying_is_put_in_quarantine(
-    start: Start, operator: PlayedOperator, live: LiveStream
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    good, bad = a_spec("good", live.url), a_spec("bad", live.url)
+    url = broadcast()
+    good, bad = a_spec("good", url), a_spec("bad", url)
     worker = start("one", "--engines", "1")
     operator.want(good, bad)
     operator.assign(worker.name, good, bad)
@@ -172,10 +182,10 @@ def test_stream_whose_engine_keeps_dying_is_put_in_quarantine(
 
 
 def test_drained_worker_watches_until_others_have_taken_over(
-    start: Start, operator: PlayedOperator, live: LiveStream
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    spec = a_spec("one", live.url)
     old = start("old")
+    spec = a_spec("one", broadcast())
     operator.want(spec)
     operator.assign(old.name, spec)
     operator.await_row(old.name, spec, "watching")
@@ -192,10 +202,10 @@ def test_drained_worker_watches_until_others_have_taken_over(
 
 
 def test_worker_without_takers_ends_when_its_time_is_over(
-    start: Start, operator: PlayedOperator, live: LiveStream
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    spec = a_spec("one", live.url)
     worker = start("one", "--drain", "1s")
+    spec = a_spec("one", broadcast())
     operator.want(spec)
     operator.assign(worker.name, spec)
     operator.await_row(worker.name, spec, "watching")
@@ -206,10 +216,11 @@ def test_worker_without_takers_ends_when_its_time_is_over(
 
 
 def test_unwanted_stream_is_closed_as_cancelled(
-    start: Start, operator: PlayedOperator, live: LiveStream
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    spec = a_spec("one", live.url)
     worker = start("one")
+    assert operator.port(worker.name)
+    spec = a_spec("one", broadcast())
     operator.want(spec)
     operator.assign(worker.name, spec)
     operator.await_event("opened")
@@ -235,16 +246,16 @@ def test_redis_that_is_away_at_the_start_is_waited_for(start: Start, server: Red
 
 
 def test_events_of_an_outage_come_when_redis_is_back(
-    start: Start, operator: PlayedOperator, server: RedisServer, live: LiveStream
+    start: Start, operator: PlayedOperator, server: RedisServer, broadcast: Broadcast
 ) -> None:
-    spec = a_spec("one", live.url)
     worker = start("one")
+    port = operator.port(worker.name)
+    spec = a_spec("one", broadcast())
     operator.want(spec)
     operator.assign(worker.name, spec)
     operator.await_row(worker.name, spec, "watching")
 
     server.stop()  # which keeps nothing: it loses all its data
-    port = int(worker.said().partition("127.0.0.1:")[2].split(",")[0])
     await_that(lambda: json.loads(ask(port, "/streams")[1])["waiting_events"] > 0, "an event waits")
     server.start()
 
@@ -253,9 +264,7 @@ def test_events_of_an_outage_come_when_redis_is_back(
     assert again.store.read_claims()[spec.stream].worker == worker.name
 
 
-def test_second_process_of_a_worker_takes_its_place(
-    start: Start, operator: PlayedOperator, live: LiveStream
-) -> None:
+def test_second_process_of_a_worker_takes_its_place(start: Start, operator: PlayedOperator) -> None:
     first = start("one")
     operator.port(first.name)
 

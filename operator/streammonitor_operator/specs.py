@@ -11,7 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -94,17 +94,18 @@ class _Following:
     def follow(self, fault: Fault | None) -> Followed:
         spec = self.monitor.spec
         plan = _shared_plan(spec.profile, json.dumps([_settings(one) for one in spec.detectors]))
-        specs = tuple(
-            made for stream in spec.streams if (made := self._stream(stream, plan)) is not None
-        )
+        targets = self._targets()
+        made = (self._stream(stream, plan, targets) for stream in spec.streams)
+        specs = tuple(one for one in made if one is not None)
         if fault is None and self.problems:
             fault = Fault(CREDENTIALS_MISSING, _listed(self.problems))
         return Followed(specs, fault)
 
-    def _stream(self, stream: Stream, plan: Plan) -> StreamSpec | None:
+    def _stream(
+        self, stream: Stream, plan: Plan, targets: tuple[NotifyTarget, ...]
+    ) -> StreamSpec | None:
         spec = self.monitor.spec
-        metadata = self.monitor.metadata
-        key = stream_key(metadata.namespace, metadata.name, stream.name)
+        key = self._key(stream)
         sealed = None
         try:
             if stream.credentials_secret_ref is not None:
@@ -125,20 +126,24 @@ class _Following:
             mode=spec.analysis.fidelity,
             priority=spec.analysis.priority,
             overlap_s=overlap_s(plan),
-            notify=self._targets(key),
-            generation=metadata.generation,
+            notify=targets,
+            generation=self.monitor.metadata.generation,
         )
 
-    def _targets(self, key: StreamKey) -> tuple[NotifyTarget, ...]:
+    def _key(self, stream: Stream) -> StreamKey:
+        metadata = self.monitor.metadata
+        return stream_key(metadata.namespace, metadata.name, stream.name)
+
+    def _targets(self) -> tuple[NotifyTarget, ...]:
         made = []
         for target in self.monitor.spec.notify:
             try:
-                made.append(self._target(target, key))
+                made.append(self._target(target))
             except InputError as error:
                 self.problems[f"notify {target.name}: {error}"] = None
         return tuple(made)
 
-    def _target(self, target: WrittenTarget, key: StreamKey) -> NotifyTarget:
+    def _target(self, target: WrittenTarget) -> NotifyTarget:
         endpoint = target.webhook or target.alertmanager
         assert endpoint is not None  # noqa: S101  one of them is there, as the resource is valid
         signing_key, credentials = "", Credentials()
@@ -149,13 +154,16 @@ class _Following:
         if endpoint.credentials_secret_ref is not None:
             credentials = self._credentials(endpoint.credentials_secret_ref)
         secrets = TargetSecrets(signing_key, credentials)
-        return NotifyTarget(
+        made = NotifyTarget(
             name=target.name,
             kind="webhook" if target.webhook is not None else "alertmanager",
             url=endpoint.url,
-            sealed=None if secrets == TargetSecrets() else self._seal(secrets.as_json(), key),
             min_severity=target.min_severity,
         )
+        if secrets == TargetSecrets():
+            return made
+        label = made.sealed_for(self._key(self.monitor.spec.streams[0]))
+        return replace(made, sealed=self._seal(secrets.as_json(), label))
 
     def _credentials(self, reference: SecretReference) -> Credentials:
         return Credentials.from_secret(self._where(reference.name), self._data(reference.name))
@@ -173,10 +181,10 @@ class _Following:
     def _where(self, name: str) -> str:
         return f"Secret {self.monitor.metadata.namespace}/{name}"
 
-    def _seal(self, secret: str, key: StreamKey) -> str:
+    def _seal(self, secret: str, bound_to: str) -> str:
         if self.key is None:
             raise InputError(_NO_KEY)
-        return self.key.seal(secret, key)
+        return self.key.seal(secret, bound_to)
 
 
 def _settings(entry: DetectorEntry) -> dict[str, Any]:

@@ -160,11 +160,9 @@ class ApiServer:
         wait_until(established, _READY_WITHIN_S, f"{name} is served")
 
     def account(self, namespace: str, name: str) -> ApiServer:
-        """Make a ServiceAccount without any rights, and be it."""
-        base = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-        self.create(base, {"metadata": {"name": name}})
+        """Be a ServiceAccount that exists."""
         made = self.create(
-            f"{base}/{name}/token",
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
             {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
         )
         return self.as_account(made["status"]["token"])

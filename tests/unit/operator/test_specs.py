@@ -120,7 +120,9 @@ def test_targets_travel_with_their_secrets_sealed() -> None:
     webhook, alertmanager = result.specs[0].notify
     assert (webhook.kind, webhook.min_severity) == ("webhook", "critical")
     assert webhook.sealed is not None
-    opened = TargetSecrets.from_json(KEY.unseal(webhook.sealed, result.specs[0].stream))
+    opened = TargetSecrets.from_json(
+        KEY.unseal(webhook.sealed, webhook.sealed_for(result.specs[0].stream))
+    )
     assert opened == TargetSecrets("abc", Credentials("admin", PASSWORD))
     assert (alertmanager.kind, alertmanager.sealed) == ("alertmanager", None)
     assert result.fault is None

@@ -1,6 +1,8 @@
 """From decoded frames of sound to blocks of samples whose times are exact.
 
-Frames come in whatever size the codec likes; detectors get blocks of a fixed size. Within a run
+Frames come in whatever size the codec likes; detectors get blocks of a fixed size. The frames of
+a block are held and copied together: one by one, between two pictures, it takes twice as long.
+Within a run
 of sound time is counted in samples: timestamps are rounded (to 1 ms in Matroska) and jitter, so
 they decide only where a run begins, and when they depart for good.
 """
@@ -41,15 +43,19 @@ _TYPES = {
 
 
 class SoundAssembler:
-    """Joins the frames of one track. Not more than one block is held."""
+    """Joins the frames of one track. Not more than one block and a frame are held."""
 
     def __init__(self, track: str) -> None:
         self._track = track
         self._rate = 0
         self._layout = ""
         self._channels: tuple[str, ...] = ()
-        self._block = np.empty((0, 0), np.float32)
-        self._filled = 0
+        self._size = 0
+        """Samples of a block."""
+        self._frames: list[tuple[Any, int]] = []
+        """What is held: frames, and how many samples of each are left out."""
+        self._held = 0
+        """Samples of them that are not left out."""
         self._anchor = 0.0
         """Media time of sample 0 of the run."""
         self._counted = 0
@@ -74,44 +80,53 @@ class SoundAssembler:
             skipped = max(0, min(frame.samples, round((self.end - time) * self._rate)))
             if not skipped:
                 self._anchor, self._counted = time, 0
-        yield from self._append(frame, skipped)
+        if skipped == frame.samples:
+            return
+        self._frames.append((frame, skipped))
+        self._held += frame.samples - skipped
+        self._counted += frame.samples - skipped
+        if self._held >= self._size:
+            yield from self._blocks()
 
     def flush(self) -> Iterator[Sound]:
         """Give what is there, as a short block."""
-        if self._filled:
-            samples, self._filled = self._block[:, : self._filled], 0
-            self._block = np.empty_like(self._block)
-            yield self._sound(samples)
+        if self._held:
+            yield from self._join()
+            self._frames.clear()
+            self._held = 0
 
     def _start(self, rate: int, channels: tuple[str, ...], time: float | None) -> None:
         begin = time if time is not None else (self.end if self._rate else 0.0)
         begin = max(begin, self.end)
         self._rate, self._channels = rate, channels
         self._anchor, self._counted = begin, 0
-        size = BLOCK_CHUNKS * chunk_samples(rate)
-        self._block = np.empty((len(channels), size), np.float32)
+        self._size = BLOCK_CHUNKS * chunk_samples(rate)
 
-    def _append(self, frame: Any, skipped: int) -> Iterator[Sound]:
-        taken, count = skipped, frame.samples
-        size = self._block.shape[1]
-        views = _views(frame, len(self._channels))
-        scale = _FULL_SCALE[frame.format.name.rstrip("p")]
-        while taken < count:
-            part = min(count - taken, size - self._filled)
-            into = self._block[:, self._filled : self._filled + part]
-            for channel, view in enumerate(views):
-                _convert(view[taken : taken + part], scale, into[channel])
-            taken += part
-            self._filled += part
-            self._counted += part
-            if self._filled == size:
-                yield from self.flush()
+    def _blocks(self) -> Iterator[Sound]:
+        """Give the blocks that are full; hold what is left of the last frame."""
+        frame, _ = self._frames[-1]
+        left = self._held % self._size
+        yield from self._join(left)
+        self._frames = [(frame, frame.samples - left)] if left else []
+        self._held = left
 
-    def _sound(self, samples: NDArray[np.float32]) -> Sound:
-        time = self._anchor + (self._counted - samples.shape[1]) / self._rate
-        return Sound(
-            samples, track=self._track, time=time, rate=self._rate, channels=self._channels
-        )
+    def _join(self, left: int = 0) -> Iterator[Sound]:
+        """Copy what is held, but for the last samples, and cut it into blocks."""
+        samples = np.empty((len(self._channels), self._held), np.float32)
+        filled = 0
+        for frame, skipped in self._frames:
+            scale = _FULL_SCALE[frame.format.name.rstrip("p")]
+            end = filled + frame.samples - skipped
+            for channel, view in enumerate(_views(frame, len(self._channels))):
+                _convert(view[skipped:], scale, samples[channel, filled:end])
+            filled = end
+        begin = self._counted - self._held
+        for first in range(0, self._held - left, self._size):
+            block = samples[:, first : min(first + self._size, self._held - left)]
+            time = self._anchor + (begin + first) / self._rate
+            yield Sound(
+                block, track=self._track, time=time, rate=self._rate, channels=self._channels
+            )
 
 
 def _views(frame: Any, channels: int) -> list[NDArray[Any]]:

@@ -146,6 +146,44 @@ def test_killed_engine_is_back_and_its_incident_goes_on(
     assert [kind for kind, _ in operator.told()] == ["opened", "closed"]
 
 
+def test_worker_that_slept_through_its_failover_tells_nothing_twice(
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
+) -> None:
+    first, second = start("first"), start("second")
+    assert operator.port(first.name) != operator.port(second.name)
+    spec = a_spec("one", broadcast())
+    operator.want(spec)
+    operator.assign(first.name, spec)
+    operator.await_event("opened")
+
+    first.send(signal.SIGSTOP)  # its engine goes on, and finds the end of the defect
+    operator.assign(second.name, spec)
+    operator.withdraw(first.name, spec)
+    operator.await_event("closed", within_s=30)
+    first.send(signal.SIGCONT)
+
+    await_that(lambda: not operator.rows(first.name), "the one that slept lets go")
+    assert [kind for kind, _ in operator.told()] == ["opened", "closed"]
+    assert operator.store.read_claims()[spec.stream].worker == second.name
+
+
+def test_engine_that_hangs_is_replaced(
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
+) -> None:
+    worker = start("one")
+    port = operator.port(worker.name)
+    spec = a_spec("one", broadcast())
+    operator.want(spec)
+    operator.assign(worker.name, spec)
+    operator.await_row(worker.name, spec, "watching")
+    engine = engines_of(port)[0]
+
+    os.kill(engine, signal.SIGSTOP)
+
+    await_that(lambda: engines_of(port).get(0, engine) != engine, "another engine", within_s=30)
+    operator.await_row(worker.name, spec, "watching")
+
+
 def test_stream_whose_engine_keeps_dying_is_put_in_quarantine(
     start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:

@@ -74,17 +74,18 @@ class EngineProcess:
         self.pid = self._process.pid
         self.started_at = time.monotonic()
         self._crash = _Crash()
-        self._listeners = [
-            threading.Thread(target=self._listen, name=f"engine {number}", daemon=True),
-            threading.Thread(target=self._listen_to_errors, daemon=True),
-        ]
-        for listener in self._listeners:
-            listener.start()
+        self._errors = threading.Thread(target=self._listen_to_errors, daemon=True)
+        self._errors.start()
+        threading.Thread(target=self._listen, name=f"engine {number}", daemon=True).start()
 
     def send(self, order: Order) -> None:
         """Tell it what to do. One that has died says so in the inbox."""
         with contextlib.suppress(OSError):
             self._connection.sendall(write_order(order))
+
+    def kill(self) -> None:
+        """End one that does not answer; its death comes to the inbox."""
+        self._process.kill()
 
     def stop(self) -> None:
         """End it: by its socket, and by force if that does not do."""
@@ -104,7 +105,7 @@ class EngineProcess:
                 for line in lines:
                     self._take(read_report(line))
         code = self._process.wait()
-        self._listeners[1].join(END_S)
+        self._errors.join(END_S)
         self._connection.close()
         died = Died(_in_words(code), self._crash.culprit, self._crash.ready)
         self._inbox(self.number, self.pid, died)

@@ -262,6 +262,7 @@ class Worker:
     def _hear(self, engine: int, pid: int, message: Message, now: float) -> None:
         if not self._workshop.is_current(engine, pid):
             return  # one that we ended ourselves
+        self._workshop.heard(now, engine)
         match message:
             case Ready():
                 self._workshop.ready()

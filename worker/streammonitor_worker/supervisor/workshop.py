@@ -17,6 +17,13 @@ logger = logging.getLogger(__name__)
 
 UNABLE_AFTER = 3
 """Engines that ended in a row before they could decode anything: then this worker cannot."""
+SILENT_S = 15.0
+"""An engine tells how its streams are twice a second. One that has said nothing for so long hangs,
+in a media library that keeps the interpreter's lock, and is killed."""
+START_S = 60.0
+"""How long one may take to begin, on a machine that is very busy."""
+PAUSED_S = 2.0
+"""Nobody looked for so long: the machine slept, so that engines were silent says nothing."""
 FIRST_AGAIN_S = 0.5
 LONGEST_AGAIN_S = 10.0
 """Before another engine is tried after one that could not even begin."""
@@ -35,6 +42,9 @@ class Workshop:
         self._failures = 0
         self._not_before = 0.0
         self._unsent: dict[int, list[Order]] = {}
+        self._heard: dict[int, float] = {}
+        """Until when an engine has to say something."""
+        self._looked_at: float | None = None
         self.restarts = 0
         self.trouble = ""
         """Why nothing can be decoded here; empty where it can."""
@@ -62,10 +72,15 @@ class Workshop:
         """An engine can decode."""
         self._failures, self.trouble = 0, ""
 
+    def heard(self, now: float, engine: int) -> None:
+        """An engine has said something."""
+        self._heard[engine] = now + SILENT_S
+
     def died(self, now: float, engine: int, died: Died) -> Burial:
         """An engine has died; says what becomes of its streams."""
         self._running.pop(engine, None)
         self._unsent.pop(engine, None)
+        self._heard.pop(engine, None)
         self.restarts += 1
         streams = self.crew.members(engine)
         logger.warning("engine %d: %s; %d streams begin anew", engine, died.how, len(streams))
@@ -79,14 +94,26 @@ class Workshop:
         return Burial(tuple(streams), ())
 
     def pass_time(self, now: float) -> None:
-        """Start what had to wait; end engines that have no streams."""
+        """Start what had to wait; end engines that hang, or have no streams."""
         if self._unsent and now >= self._not_before:
             unsent, self._unsent = self._unsent, {}
             for orders in unsent.values():
                 for order in orders:
                     self.send(order)
         for number in set(self._running) - self.crew.engines():
+            self._heard.pop(number, None)
             self._running.pop(number).stop()
+        self._kill_silent(now)
+
+    def _kill_silent(self, now: float) -> None:
+        looked_at, self._looked_at = self._looked_at, now
+        if looked_at is not None and now - looked_at > PAUSED_S:
+            self._heard = dict.fromkeys(self._heard, now + SILENT_S)
+        for number, until in self._heard.items():
+            if now >= until and number in self._running:
+                logger.warning("engine %d: silent for %.0f s; killing it", number, SILENT_S)
+                self._running[number].kill()
+                self._heard[number] = now + SILENT_S
 
     def stop(self) -> None:
         """End all engines."""
@@ -97,4 +124,5 @@ class Workshop:
     def _start(self, engine: int) -> EngineProcess:
         if engine not in self._running:
             self._running[engine] = EngineProcess(engine, self._inbox)
+            self._heard[engine] = self._clock() + START_S
         return self._running[engine]

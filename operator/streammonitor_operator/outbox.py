@@ -1,7 +1,7 @@
 """Writes statuses and Kubernetes Events: the latest status of each monitor, once.
 
 What changes while a write is under way or is being retried is joined to one write. A monitor that
-is gone, or is another one of the same name, is not written to: its uid is a precondition.
+is gone, or is another one of the same name, is not written to: its uid is tested.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from streammonitor_operator.status import Transition
 _WRITERS = 8
 """Requests at a time: 10,000 statuses take about half a minute then."""
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
-_GONE = (404, 409, 422)
-"""There is no such monitor any more: 409 and 422 are what a uid that does not match comes to."""
+_GONE = (404, 422)
+"""There is no such monitor any more, or another one of its name."""
 _LONGEST_MESSAGE = 1024
 """Characters of an Event's message that Kubernetes takes."""
 REPORTER = "streammonitor-operator"
@@ -38,6 +38,9 @@ class Tally:
     statuses: int = 0
     events: int = 0
     failures: int = 0
+    """Of statuses; each is tried again."""
+    refused: int = 0
+    """Statuses of monitors that are gone."""
 
 
 class Outbox:
@@ -60,15 +63,17 @@ class Outbox:
         self._pending: dict[MonitorKey, Update] = {}
         self._due: asyncio.Queue[MonitorKey] = asyncio.Queue()
         self._delays: dict[MonitorKey, float] = {}
+        self._busy: set[MonitorKey] = set()
+        """Those that are being written, or wait to be tried again: what comes meanwhile waits."""
 
     def put(self, updates: Sequence[Update]) -> None:
         """Take over what is to be written."""
         for update in updates:
             waiting = self._pending.get(update.monitor)
-            if waiting is None:
-                self._due.put_nowait(update.monitor)
-            else:
+            if waiting is not None:
                 update = replace(update, transitions=(*waiting.transitions, *update.transitions))
+            elif update.monitor not in self._busy:
+                self._due.put_nowait(update.monitor)
             self._pending[update.monitor] = update
 
     async def write(self, updates: Sequence[Update]) -> None:
@@ -88,43 +93,57 @@ class Outbox:
             uid = self._uid_of(monitor)
             if update is None or uid is None:
                 continue
+            self._busy.add(monitor)
             try:
                 await self._write(update, uid)
                 self._delays.pop(monitor, None)
+                self._release(monitor)
             except KubernetesError as error:
-                group.create_task(self._retry(update, error))
+                self._keep(update)
+                group.create_task(self._release_later(monitor, self._back_off(monitor, error)))
 
-    async def _write(self, update: Update, uid: str) -> None:
-        path = monitor_path(update.monitor)
-        body = {"metadata": {"uid": uid}, "status": update.status.as_json()}
-        try:
-            await self._kubernetes.merge(f"{path}/status", body)
-        except KubernetesError as error:
-            if error.status in _GONE:
-                _log.debug("%s: its status is not written: %s", update.monitor, error)
-                return
-            raise
-        self.tally.statuses += 1
-        for transition in update.transitions:
-            await self._tell(update.monitor, uid, transition)
+    def _release(self, monitor: MonitorKey) -> None:
+        """Let what came meanwhile be written."""
+        self._busy.discard(monitor)
+        if monitor in self._pending:
+            self._due.put_nowait(monitor)
 
-    async def _retry(self, update: Update, error: KubernetesError) -> None:
-        """Put it back after a while, unless there is a newer one; transitions are kept."""
+    async def _release_later(self, monitor: MonitorKey, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        self._release(monitor)
+
+    def _keep(self, update: Update) -> None:
+        """Put back what was not written; of the status, the newest."""
+        newer = self._pending.get(update.monitor)
+        if newer is not None:
+            update = replace(newer, transitions=(*update.transitions, *newer.transitions))
+        self._pending[update.monitor] = update
+
+    def _back_off(self, monitor: MonitorKey, error: KubernetesError) -> float:
+        """How long to wait before it is tried again, in seconds."""
         self.tally.failures += 1
-        delay = self._delays.get(update.monitor, _FIRST_RETRY_S)
-        self._delays[update.monitor] = min(_LONGEST_RETRY_S, delay * 2)
+        delay_s = self._delays.get(monitor, _FIRST_RETRY_S)
+        self._delays[monitor] = min(_LONGEST_RETRY_S, delay_s * 2)
         advice = "; grant it patch on streammonitors/status" if error.status == 403 else ""
         _log.warning(
             "%s: its status could not be written, tried again in %g s: %s%s",
-            update.monitor, delay, error, advice,
+            monitor, delay_s, error, advice,
         )  # fmt: skip
-        await asyncio.sleep(delay)
-        newer = self._pending.pop(update.monitor, None)
-        if newer is None:
-            self.put([update])
+        return delay_s
+
+    async def _write(self, update: Update, uid: str) -> None:
+        path = monitor_path(update.monitor)
+        try:
+            await self._kubernetes.replace_status(path, uid, update.status.as_json())
+        except KubernetesError as error:
+            if error.status not in _GONE:
+                raise
+            self.tally.refused += 1
+            _log.info("%s: its status is not written, as it is gone: %s", update.monitor, error)
             return
-        joined = (*update.transitions, *newer.transitions)
-        self._pending[update.monitor] = replace(newer, transitions=joined)
+        self.tally.statuses += 1
+        for transition in update.transitions:
+            await self._tell(update.monitor, uid, transition)
 
     async def _tell(self, monitor: MonitorKey, uid: str, transition: Transition) -> None:
         """Create an Event; one that cannot be created is logged and let go."""

@@ -144,11 +144,22 @@ class Kubernetes:
         """Apply a merge patch."""
         return await self.request("PATCH", path, patch, "application/merge-patch+json")
 
+    async def replace_status(self, path: str, uid: str, status: Mapping[str, Any]) -> None:
+        """Replace the status of the object that has this uid; another one is refused (422).
+
+        A JSON patch, as a merge patch of a status leaves all metadata unread.
+        """
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        await self.request("PATCH", f"{path}/status", patch, "application/json-patch+json")
+
     async def request(
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: object = None,
         content_type: str = "",
         *,
         query: Mapping[str, str] | None = None,
@@ -168,7 +179,7 @@ class Kubernetes:
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None,
+        body: object,
         content_type: str,
         query: Mapping[str, str] | None,
         accept: str,

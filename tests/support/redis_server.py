@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,15 +64,16 @@ class RedisServer:
     def scripts(self) -> Scripts:
         return Scripts(self.client(), self.url)
 
-    def start(self) -> RedisServer:
+    def command(self) -> Sequence[str]:
         keeping = () if "--appendonly" in self.options else ("--save", "", "--appendonly", "no")
-        command = (
+        return (
             *(str(self.binary), "--port", str(self.port), "--bind", "127.0.0.1"),
             *("--dir", str(self.folder), "--daemonize", "no", *keeping, *self.options),
         )
-        log = (self.folder / "redis.log").open("ab")
-        with log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def start(self) -> RedisServer:
+        with (self.folder / "redis.log").open("ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         self._await_listening()
         return self
 

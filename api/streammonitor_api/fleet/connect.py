@@ -25,7 +25,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from streammonitor_api.errors import InputError, UnavailableError
-from streammonitor_api.fleet.faults import unavailable
+from streammonitor_api.fleet.faults import TROUBLES, unavailable
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
 ENVIRONMENT = "STREAMMONITOR_REDIS_"
@@ -130,7 +130,7 @@ def connect(settings: RedisSettings) -> redis.Redis:
             try:
                 # Its methods are those of Redis for the keys of one slot.
                 return cast(redis.Redis, RedisCluster(startup_nodes=nodes, **options))
-            except (redis.RedisError, OSError) as error:
+            except TROUBLES as error:
                 raise unavailable(settings.address, error) from None
     options["db"] = address.database
     if address.scheme == "unix":
@@ -147,7 +147,7 @@ def examine(client: redis.Redis, settings: RedisSettings) -> list[str]:
     """
     try:
         info = client.info()
-    except (redis.RedisError, OSError) as error:
+    except TROUBLES as error:
         raise unavailable(settings.address, error) from None
     if "redis_version" not in info:  # a cluster answers by node
         info = next(iter(info.values()), {})

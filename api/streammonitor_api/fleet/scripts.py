@@ -7,6 +7,7 @@ preamble, nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ import redis
 
 from streammonitor_api.errors import FencedError, LostError, VersionError
 from streammonitor_api.fleet.connect import RedisSettings, connect
-from streammonitor_api.fleet.faults import unavailable
+from streammonitor_api.fleet.faults import TROUBLES, unavailable
 from streammonitor_api.fleet.records import CONTRACT_VERSION
 
 Argument = str | int | float
@@ -94,7 +95,7 @@ class Scripts:
         """
         try:
             return work(self.client)
-        except (redis.RedisError, OSError) as error:
+        except TROUBLES as error:
             raise unavailable(self.address, error) from error
 
     def close(self) -> None:
@@ -111,16 +112,16 @@ class Scripts:
 
     def _run(self, client: redis.Redis, call: Call) -> Any:
         digest, text = self._text(call.name)
-        try:
+        with contextlib.suppress(redis.exceptions.NoScriptError):
             return client.evalsha(digest, len(call.keys), *call.keys, *call.arguments)
-        except redis.exceptions.NoScriptError:
-            return client.eval(text, len(call.keys), *call.keys, *call.arguments)
+        return client.eval(text, len(call.keys), *call.keys, *call.arguments)
 
     def _run_many(self, client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
-        pipeline = client.pipeline(transaction=False)
+        pipeline: Any = client.pipeline(transaction=False)
         for call in calls:
             digest, _ = self._text(call.name)
-            pipeline.evalsha(digest, len(call.keys), *call.keys, *call.arguments)
+            # By its name, as pipelines of a cluster do not have the method.
+            pipeline.execute_command("EVALSHA", digest, len(call.keys), *call.keys, *call.arguments)
         replies = pipeline.execute(raise_on_error=False)
         for index, reply in enumerate(replies):
             if isinstance(reply, redis.exceptions.NoScriptError):

@@ -170,5 +170,7 @@ def read_ended_gap(text: str, to_ms: str) -> Gap:
 
 
 def read_flat(reply: Any) -> dict[str, str]:
-    """A hash as a mapping, however the client gives it."""
+    """A hash as a mapping; pipelines of a cluster give it as it comes."""
+    if isinstance(reply, list):
+        return dict(zip(reply[::2], reply[1::2], strict=True))
     return {str(key): str(value) for key, value in dict(reply or {}).items()}

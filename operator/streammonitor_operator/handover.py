@@ -71,6 +71,8 @@ class Deed(StrEnum):
     """To the chosen worker, to be claimed at once."""
     ASSIGN_TARGET = auto()
     """To the chosen worker, to be claimed after the overlap."""
+    RAISE_OWNER = auto()
+    """Give the owner the stream again at a higher epoch, to claim at once while it goes on."""
     HURRY_TARGET = auto()
     """Let the target claim at once: nobody watches."""
     WITHDRAW_OWNER = auto()
@@ -104,6 +106,12 @@ _GIVEN_UP = Transition(
 )
 _TAKEN_OVER = Transition(Phase.WATCHED, (Deed.WITHDRAW_OWNER,), owner=Heir.TARGET)
 
+_TARGET_DIED = Transition(
+    # It may have claimed before it died, or as it started again; its word cannot be waited for.
+    Phase.WATCHED,
+    (Deed.WITHDRAW_TARGET, Deed.RAISE_OWNER),
+)
+
 TABLE = MappingProxyType(
     {
         Phase.WAITING: {
@@ -128,7 +136,7 @@ TABLE = MappingProxyType(
             Cue.TARGET_LATE: Transition(
                 Phase.CALLING_OFF, (Deed.CALL_OFF_TARGET,), target=Heir.SAME
             ),
-            Cue.TARGET_DIED: Transition(Phase.WATCHED, (Deed.WITHDRAW_TARGET,)),
+            Cue.TARGET_DIED: _TARGET_DIED,
             Cue.OWNER_DIED: Transition(
                 Phase.OPENING, (Deed.HURRY_TARGET, Deed.WITHDRAW_OWNER), owner=Heir.TARGET
             ),
@@ -138,7 +146,7 @@ TABLE = MappingProxyType(
         Phase.CALLING_OFF: {
             Cue.TAKEN_OVER: _TAKEN_OVER,
             Cue.WITHDRAWN: Transition(Phase.WATCHED),
-            Cue.TARGET_DIED: Transition(Phase.WATCHED, (Deed.WITHDRAW_TARGET,)),
+            Cue.TARGET_DIED: _TARGET_DIED,
             # The target may have lost its assignment by now; whoever is chosen next gets a new one.
             Cue.OWNER_DIED: _GIVEN_UP,
             Cue.BOTH_DIED: _GIVEN_UP,
@@ -209,7 +217,8 @@ def advance(
     if transition.owner is Heir.TARGET:
         owner, owner_epoch = before.target, before.target_epoch
     elif transition.owner is Heir.SAME:
-        owner, owner_epoch = before.owner, before.owner_epoch
+        raised = Deed.RAISE_OWNER in transition.deeds
+        owner, owner_epoch = before.owner, NO_EPOCH if raised else before.owner_epoch
     else:
         owner, owner_epoch = chosen if transition.owner is Heir.CHOSEN else None, NO_EPOCH
     stays = transition.target is Heir.SAME
@@ -243,6 +252,8 @@ def _order(
             return _to(chosen, Assign(stream, revision, 0.0, above))
         case Deed.ASSIGN_TARGET:
             return _to(chosen, Assign(stream, revision, overlap_s, above))
+        case Deed.RAISE_OWNER:
+            return _to(before.owner, Assign(stream, revision, 0.0, above))
         case Deed.HURRY_TARGET if before.target_epoch:
             return _to(before.target, Keep(stream, revision, before.target_epoch, 0.0))
         case Deed.HURRY_TARGET:

@@ -162,16 +162,16 @@ class Ledger:
                 above = ownership.highest_epoch
                 self.order(worker, Assign(stream, revision, overlap_s, above))
 
-    def reassign(self, stream: StreamKey, now_ms: int) -> None:
+    def reassign(self, stream: StreamKey, now_ms: int, above: int = 0) -> None:
         """Give its owner a stream anew, at a higher epoch: it does not have it, or was fenced."""
         before = self._ownerships[stream]
         if before.owner is None:
             return
-        revision = self.wanted[stream].revision
-        self.order(before.owner, Assign(stream, revision, 0.0, before.highest_epoch))
+        revision, highest = self.wanted[stream].revision, Epoch(max(before.highest_epoch, above))
+        self.order(before.owner, Assign(stream, revision, 0.0, highest))
         phase = Phase.OPENING if before.phase is Phase.WATCHED else before.phase
         self._ownerships[stream] = replace(
-            before, phase=phase, owner_epoch=NO_EPOCH, since_ms=now_ms
+            before, phase=phase, owner_epoch=NO_EPOCH, highest_epoch=highest, since_ms=now_ms
         )
 
     def adopt(self, stream: StreamKey, worker: WorkerId, epoch: Epoch, now_ms: int) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from streammonitor_api.fleet.records import StreamRow, Withdraw
+from streammonitor_api.fleet.records import Claim, StreamRow, Withdraw
 from streammonitor_api.names import StreamKey, WorkerId
 from streammonitor_operator.handover import Cue, Ownership, Phase
 from streammonitor_operator.placement import Standing
@@ -216,6 +216,24 @@ class Observer:
             if now_ms - ownership.since_ms >= MISSING_AFTER_MS:
                 ledger.reassign(stream, now_ms)
                 self.state.assess(stream, now_ms)
+
+    def audit(self, claims: Mapping[StreamKey, Claim], now_ms: int) -> None:
+        """Compare with all claims: an owner that lost its own without noticing gets it back.
+
+        It is a net under all else, for a stream without incidents tells nothing that could be
+        refused.
+        """
+        ledger = self.state.ledger
+        for stream in ledger:
+            ownership, claim = ledger[stream], claims.get(stream)
+            if ownership.phase is not Phase.WATCHED or not ownership.owner_epoch:
+                continue
+            if now_ms - ownership.since_ms < MISSING_AFTER_MS:
+                continue
+            held = None if claim is None else (claim.worker, claim.epoch)
+            believed = ownership.owner, ownership.owner_epoch
+            if held != believed and self.state.roster.is_alive(ownership.owner):
+                ledger.reassign(stream, now_ms, 0 if claim is None else claim.epoch)
 
     def take_back(self, now_ms: int) -> None:
         """Give streams of a worker that was started again back to it, if it takes any."""

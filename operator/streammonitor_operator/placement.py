@@ -7,10 +7,11 @@ stream or one worker among 100,000 and 2,000 is cheap. Nothing here decides; `pl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from streammonitor_api.names import StreamKey, WorkerId
 
@@ -54,6 +55,29 @@ class Placed:
     worker: WorkerId | None = None
 
 
+Avoided = Mapping[StreamKey, Collection[WorkerId]]
+"""Workers that have just failed to watch a stream; chosen for it only when there is no other."""
+
+
+class Seating(NamedTuple):
+    """A decision: this stream is to be watched by that worker."""
+
+    stream: StreamKey
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many streams may be moved now: in all, and to one worker.
+
+    Moves that are under way have been taken off already. A stream that `may_move` refuses stays.
+    """
+
+    moves: int
+    arrivals: Callable[[WorkerId], int] = lambda _: 1_000_000
+    may_move: Callable[[StreamKey], bool] = lambda _: True
+
+
 class Placement:
     """All seats and all streams. Keys have to exist where a method names one; KeyError if not."""
 
@@ -62,6 +86,8 @@ class Placement:
         self._streams: dict[StreamKey, Placed] = {}
         self._unplaced: dict[StreamKey, None] = {}
         self.demand_cores = 0.0
+        self._by_priority: dict[int, list[float]] = {}
+        """How many streams have a priority, and what they weigh together."""
 
     @property
     def seats(self) -> Mapping[WorkerId, Seat]:
@@ -91,6 +117,11 @@ class Placement:
             seat.capacity_cores for seat in self._seats.values() if seat.standing is Standing.OPEN
         )
 
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether all streams at full fidelity need more than the open workers can give."""
+        return self.demand_cores > self.capacity_cores()
+
     def put_worker(
         self, worker: WorkerId, capacity_cores: float, standing: Standing = Standing.OPEN
     ) -> None:
@@ -118,9 +149,10 @@ class Placement:
         if placed is None:
             self._streams[stream] = Placed(weight, priority)
             self._unplaced[stream] = None
-            self.demand_cores += weight
+            self._sum_up(priority, weight, 1)
             return
-        self.demand_cores += weight - placed.weight_cores
+        self._sum_up(placed.priority, -placed.weight_cores, -1)
+        self._sum_up(priority, weight, 1)
         if placed.worker is not None:
             self._seats[placed.worker].load_cores += weight - placed.weight_cores
         placed.weight_cores, placed.priority = weight, priority
@@ -129,9 +161,27 @@ class Placement:
         """Forget a stream that is no longer wanted."""
         self.lift(stream)
         del self._unplaced[stream]
-        self.demand_cores -= self._streams.pop(stream).weight_cores
-        if not self._streams:
-            self.demand_cores = 0.0
+        placed = self._streams.pop(stream)
+        self._sum_up(placed.priority, -placed.weight_cores, -1)
+
+    def affordable_priority(self) -> int | None:
+        """The lowest priority down to which all streams together can be watched in full; None
+        where not even those of the highest can."""
+        left, lowest = self.capacity_cores(), None
+        for priority in sorted(self._by_priority, reverse=True):
+            left -= self._by_priority[priority][1]
+            if left < 0:
+                break
+            lowest = priority
+        return lowest
+
+    def _sum_up(self, priority: int, weight: float, count: int) -> None:
+        sums = self._by_priority.setdefault(priority, [0, 0.0])
+        sums[0] += count
+        sums[1] += weight
+        if not sums[0]:
+            del self._by_priority[priority]
+        self.demand_cores = self.demand_cores + weight if self._by_priority else 0.0
 
     def lift(self, stream: StreamKey) -> None:
         """Take a stream from where it sits; it sits nowhere then."""

@@ -15,47 +15,22 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable
 
 from streammonitor_api.names import StreamKey, WorkerId
-from streammonitor_operator.placement import Placement, Seat, Standing
+from streammonitor_operator.balancing import LOW_WATER, TOLERANCE, rebalance
+from streammonitor_operator.placement import Avoided, Limits, Placement, Seat, Seating, Standing
 
-TOLERANCE = 0.05
-"""How far above the mean a worker may be before streams are moved away from it: the 5 % at which
-simulations moved half of what an even balance needs, while no worker was over 1.05 of the mean."""
-
-LOW_WATER = 0.5
-"""A worker below this share of the mean is given streams although nobody is above the tolerance:
-in a fleet of more than 20, one worker more does not push the others over it, and would otherwise
-stay idle until new streams come."""
-
-_TAKERS_TRIED = 8
-"""How many workers are asked for one that has too much: the least loaded may be too small for its
-streams, or have failed them. A bound, as each question looks at all of its streams."""
-
-Avoided = Mapping[StreamKey, Collection[WorkerId]]
-"""Workers that have just failed to watch a stream; chosen for it only when there is no other."""
-
-
-class Seating(NamedTuple):
-    """A decision: this stream is to be watched by that worker."""
-
-    stream: StreamKey
-    worker: WorkerId
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many streams may be moved now: in all, and to one worker.
-
-    Moves that are under way have been taken off already. A stream that `may_move` refuses stays.
-    """
-
-    moves: int
-    arrivals: Callable[[WorkerId], int] = lambda _: 1_000_000
-    may_move: Callable[[StreamKey], bool] = lambda _: True
+__all__ = [
+    "LOW_WATER",
+    "TOLERANCE",
+    "Avoided",
+    "Limits",
+    "Seating",
+    "empty_leaving",
+    "place_streams",
+    "rebalance",
+]
 
 
 def place_streams(
@@ -102,24 +77,6 @@ def empty_leaving(
     return seatings
 
 
-def rebalance(
-    placement: Placement, limits: Limits, avoided: Avoided | None = None
-) -> list[Seating]:
-    """Move as few streams as bring every worker within the tolerance, and no worker to idleness.
-
-    A move that would not leave both workers clearly better off is not made, so what is as even as
-    its weights allow stays as it is.
-    """
-    if limits.moves <= 0:
-        return []
-    return _Rebalance(placement, limits, avoided or {}).moves()
-
-
-def is_overloaded(placement: Placement) -> bool:
-    """Whether all streams at full fidelity need more than the open workers can give."""
-    return placement.demand_cores > placement.capacity_cores()
-
-
 def _takers(placement: Placement) -> list[Seat]:
     """The seats of the best standing that there is."""
     seats = placement.seats.values()
@@ -132,7 +89,7 @@ def _in_order(placement: Placement, streams: Iterable[StreamKey]) -> list[tuple[
     important come before: each worker then has its share of them, and lowers others' fidelity."""
     ordered = [(-placement[stream].weight_cores, stream) for stream in streams]
     ordered.sort()
-    if is_overloaded(placement):
+    if placement.is_overloaded:
         ordered.sort(key=lambda one: -placement[one[1]].priority)
     return [(-weight, stream) for weight, stream in ordered]
 
@@ -219,113 +176,3 @@ class _Pool:
 
 def _entry(seat: Seat) -> _Entry:
     return seat.relative_load, seat.worker, seat.load_cores, seat.capacity_cores
-
-
-_Ranked = tuple[float, WorkerId, Seat]
-
-
-class _Rebalance:
-    """One round: workers above the line give, those below take, with loads as they would become."""
-
-    def __init__(self, placement: Placement, limits: Limits, avoided: Avoided) -> None:
-        self._placement, self._limits, self._avoided = placement, limits, avoided
-        self._seats = [seat for seat in placement.seats.values() if seat.standing is Standing.OPEN]
-        self._loads = {seat.worker: seat.load_cores for seat in self._seats}
-        self._gone: set[StreamKey] = set()
-        self._arrived: dict[WorkerId, int] = {}
-        self._moves: list[Seating] = []
-
-    def moves(self) -> list[Seating]:
-        capacity = sum(seat.capacity_cores for seat in self._seats)
-        if len(self._seats) < 2 or not capacity:
-            return []
-        mean = sum(self._loads.values()) / capacity
-        self._relieve(mean * (1 + TOLERANCE))
-        self._fill(mean)
-        return self._moves
-
-    def _relieve(self, limit: float) -> None:
-        """Take from those above the limit, fullest first, only what is above it."""
-        above = [seat for seat in self._seats if self._relative(seat) > limit]
-        above.sort(key=lambda seat: (-self._relative(seat), seat.worker))
-        takers = [self._as_taker(seat) for seat in self._seats if self._may_arrive(seat)]
-        heapq.heapify(takers)
-        for giver in above:
-            refused: list[Seat] = []
-            while self._relative(giver) > limit and takers and not self._is_spent():
-                taker = heapq.heappop(takers)[2]
-                excess = self._loads[giver.worker] - limit * giver.capacity_cores
-                if self._move_one(giver, taker, excess, limit):
-                    heapq.heappush(takers, self._as_taker(taker))
-                    continue
-                refused.append(taker)
-                if len(refused) >= _TAKERS_TRIED:
-                    break
-            for taker in refused:
-                heapq.heappush(takers, self._as_taker(taker))
-
-    def _fill(self, mean: float) -> None:
-        """Bring those far below the mean up to the low water, from the fullest."""
-        low = [seat for seat in self._seats if self._relative(seat) < mean * LOW_WATER]
-        if not low:
-            return
-        givers = [(-self._relative(seat), seat.worker, seat) for seat in self._seats]
-        heapq.heapify(givers)
-        for taker in sorted(low, key=lambda seat: (self._relative(seat), seat.worker)):
-            while givers and self._may_arrive(taker) and not self._is_spent():
-                wanted = mean * LOW_WATER * taker.capacity_cores - self._loads[taker.worker]
-                giver = givers[0][2]
-                if wanted <= 0 or self._relative(giver) <= mean:
-                    break
-                spare = self._loads[giver.worker] - mean * giver.capacity_cores
-                heapq.heappop(givers)
-                if self._move_one(giver, taker, min(wanted, spare), mean):
-                    heapq.heappush(givers, (-self._relative(giver), giver.worker, giver))
-
-    def _move_one(self, giver: Seat, taker: Seat, amount: float, limit: float) -> bool:
-        """Move the stream that settles it alone if there is one, else the largest that helps."""
-        if giver is taker or not self._may_arrive(taker):
-            return False
-        before = self._relative(giver)
-        room = taker.capacity_cores * max(limit, before * (1 - TOLERANCE))
-        room -= self._loads[taker.worker]
-        best: tuple[bool, float, StreamKey] | None = None
-        for stream in giver.streams:
-            weight = self._placement[stream].weight_cores
-            if weight > room or not self._may_move(stream, taker):
-                continue
-            settles = weight >= amount
-            candidate = (not settles, weight if settles else -weight, stream)
-            if best is None or candidate < best:
-                best = candidate
-        if best is None:
-            return False
-        self._move(best[2], giver, taker)
-        return True
-
-    def _move(self, stream: StreamKey, giver: Seat, taker: Seat) -> None:
-        weight = self._placement[stream].weight_cores
-        self._loads[giver.worker] -= weight
-        self._loads[taker.worker] += weight
-        self._gone.add(stream)
-        self._arrived[taker.worker] = self._arrived.get(taker.worker, 0) + 1
-        self._moves.append(Seating(stream, taker.worker))
-
-    def _as_taker(self, seat: Seat) -> _Ranked:
-        return self._relative(seat), seat.worker, seat
-
-    def _relative(self, seat: Seat) -> float:
-        return self._loads[seat.worker] / seat.capacity_cores
-
-    def _may_arrive(self, taker: Seat) -> bool:
-        return self._arrived.get(taker.worker, 0) < self._limits.arrivals(taker.worker)
-
-    def _may_move(self, stream: StreamKey, taker: Seat) -> bool:
-        return (
-            stream not in self._gone
-            and taker.worker not in self._avoided.get(stream, ())
-            and self._limits.may_move(stream)
-        )
-
-    def _is_spent(self) -> bool:
-        return len(self._moves) >= self._limits.moves

@@ -46,6 +46,8 @@ GATHER_MS = 1_500
 decided: workers may be watching already, and new ones come together."""
 SETTLE_MS = int(DEAD_AFTER_S * 1000)
 """After Redis lost its data: the longest that workers are waited for which were alive before."""
+AUDIT_EVERY_MS = 30_000
+"""How often all claims are read: 100,000 take a third of a second."""
 
 
 class Store(Writes, Protocol):
@@ -114,7 +116,7 @@ class Reconciler:
         """Redis lost its data while this operator ran: all of it is in memory."""
         self._away = True
         """Redis did not answer in the last cycle, or this is the first."""
-        self._settled_from_ms = 0
+        self._settled_from_ms = self._audited_ms = 0
         self._broken: dict[WorkerId, str] = {}
 
     def step(self, now: float) -> Outcome:
@@ -164,6 +166,9 @@ class Reconciler:
         # Before streams are forgotten: what is open on them has to be closed.
         self.reporter.read_incidents(self.redis_ms)
         self._observer.take_in(arrivals, self.redis_ms)
+        if self.redis_ms - self._audited_ms >= AUDIT_EVERY_MS:
+            self._audited_ms = self.redis_ms
+            self._observer.audit(self._store.read_claims(), self.redis_ms)
         self._take_changes()
         self._observer.take_back(self.redis_ms)
         self.scheduler.schedule(

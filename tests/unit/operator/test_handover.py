@@ -59,8 +59,13 @@ def test_failover_leaves_nothing_with_the_dead() -> None:
 def test_target_that_died_leaves_the_owner_as_it_was() -> None:
     after, orders = told(MOVING, Cue.TARGET_DIED)
 
-    assert replace(after, since_ms=0) == replace(WATCHED, highest_epoch=Epoch(5))
-    assert orders == [(B, Withdraw(ONE))]
+    assert (after.phase, after.owner, after.owner_epoch, after.target) == (
+        Phase.WATCHED,
+        A,
+        0,
+        None,
+    )
+    assert orders == [(B, Withdraw(ONE)), (A, Assign(ONE, "r", 0.0, 5))]
 
 
 def test_target_that_is_late_is_called_off_unless_it_claims() -> None:

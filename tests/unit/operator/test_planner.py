@@ -259,6 +259,38 @@ def test_overload_spreads_important_streams_evenly() -> None:
         assert sum(placement[one].priority == 10 for one in seat.streams) == 2
 
 
+def test_overload_that_comes_later_spreads_important_streams_too() -> None:
+    placement = a_fleet([1.0] * 8, [2.0, 2.0], priorities=[10] * 4 + [0] * 4)
+    for number in range(8):
+        placement.sit(stream(number), worker(0 if number < 4 else 1))
+
+    for _ in range(5):
+        for move in rebalance(placement, NO_LIMIT):
+            placement.sit(*move)
+
+    for seat in placement.seats.values():
+        assert sorted(placement[one].priority for one in seat.streams) == [0, 0, 10, 10]
+
+
+@given(
+    st.lists(st.tuples(weights, st.integers(0, 3)), min_size=1, max_size=40),
+    st.lists(st.floats(0.5, 2.0), min_size=2, max_size=4),
+)
+def test_rebalance_comes_to_rest_in_overload(
+    streams: list[tuple[float, int]], workers: list[float]
+) -> None:
+    placement = a_fleet(
+        [one for one, _ in streams], workers, priorities=[priority for _, priority in streams]
+    )
+    place_all(placement)
+
+    for _ in range(50):
+        moves = rebalance(placement, NO_LIMIT)
+        for move in moves:
+            placement.sit(*move)
+    assert moves == []
+
+
 @given(st.data())
 @settings(max_examples=60)
 def test_sums_stay_right_whatever_happens(data: st.DataObject) -> None:

@@ -61,10 +61,11 @@ fix: $(READY)  ## Repair what can be repaired by machine
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
 
-generate: $(READY)  ## Write the generated files: catalogue and reference of detectors, CRD
+generate: $(READY)  ## Write the generated files: references of detectors and fields, CRD
 	$(BIN)/python -m streammonitor_worker.catalogue
 	$(BIN)/python -m streammonitor_worker.reference docs/detectors.md
 	$(BIN)/streammonitor crd --file manifests/crd.yaml
+	$(BIN)/python -m streammonitor_api.resource.reference docs/streammonitor-fields.md
 
 clean:  ## Remove the virtual environment and all caches
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

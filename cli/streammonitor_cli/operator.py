@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from streammonitor_api.errors import FencedError, InputError
@@ -95,7 +96,8 @@ def read_options(arguments: argparse.Namespace, environment: Mapping[str, str]) 
         return str(text or environment.get(f"{_VARIABLE}{name.upper()}") or default)
 
     host, port = _address(given("--listen", _DEFAULT_LISTEN))
-    namespaces = (name.strip() for name in given("--namespaces").split(","))
+    namespaces = [name.strip() for name in given("--namespaces").split(",") if name.strip()]
+    _check_names("--namespaces", namespaces)
     return OperatorOptions(
         fleet=fleet_name(given("--fleet", _DEFAULT_FLEET)),
         redis=RedisSettings.from_environment(url=arguments.redis),
@@ -103,13 +105,21 @@ def read_options(arguments: argparse.Namespace, environment: Mapping[str, str]) 
         host=host,
         port=port,
         cluster=ClusterOptions(
-            namespaces=tuple(dict.fromkeys(name for name in namespaces if name)),
+            namespaces=tuple(dict.fromkeys(namespaces)),
             home=given("--worker-namespace"),
             watch_nodes=_boolean("--watch-nodes", given("--watch-nodes", "true")),
             worker_selector=given("--worker-selector", WORKER_SELECTOR),
             name=environment.get(f"{_VARIABLE}POD") or f"{socket.gethostname()}-{os.getpid()}",
         ),
     )
+
+
+def _check_names(option: str, names: Iterable[str]) -> None:
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+            raise InputError(
+                f'{option}: "{name}" is not a name; write small letters, digits and dashes'
+            )
 
 
 def _boolean(option: str, text: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from streammonitor_api.catalogue import catalogue_text, parse_catalogue
 from streammonitor_api.resource import ResourceError, parse_monitor
@@ -12,6 +14,7 @@ from streammonitor_api.resource.crd import build_crd
 from tests.support.apiserver import Answer, ApiServer
 from tests.support.resources import CASES, Case, a_monitor, a_stream
 
+SAMPLES = sorted((Path(__file__).parents[2] / "manifests" / "samples").glob("*.yaml"))
 PATH = "/apis/streammonitor.dev/v1alpha1/namespaces/{}/streammonitors"
 
 
@@ -68,6 +71,14 @@ def test_apiserver_fills_in_the_models_defaults(apiserver: ApiServer) -> None:
     assert parse_monitor(made).spec == parse_monitor(resource).spec
     written = parse_monitor(resource).spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert made["spec"] == {**written, "detectors": [{"name": "video-black", "enabled": True}]}
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_samples_are_taken(apiserver: ApiServer, path: Path) -> None:
+    for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        if document["kind"] == "StreamMonitor":
+            answer = try_to_create(apiserver, document)
+            assert answer.accepted, answer.message
 
 
 def test_unknown_fields_are_dropped_for_those_who_are_not_strict(apiserver: ApiServer) -> None:

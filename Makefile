@@ -50,6 +50,7 @@ bench: $(READY)  ## Measure costs against decoding alone and FFmpeg, planner and
 	$(BIN)/python bench/suite.py $(ARGS)
 	$(BIN)/python bench/planner.py
 	PYTHONPATH=. $(BIN)/python bench/control_plane.py
+	$(BIN)/python bench/heartbeats.py
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check $(CHECKED)
@@ -64,6 +65,7 @@ fix: $(READY)  ## Repair what can be repaired by machine
 generate: $(READY)  ## Write the generated files: references of detectors and fields, CRD
 	$(BIN)/python -m streammonitor_worker.catalogue
 	$(BIN)/python -m streammonitor_worker.reference docs/detectors.md
+	$(BIN)/python -m streammonitor_api.fleet.reference docs/contract.md
 	$(BIN)/streammonitor crd --file manifests/crd.yaml
 	$(BIN)/python -m streammonitor_api.resource.reference docs/streammonitor-fields.md
 

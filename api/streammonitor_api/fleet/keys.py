@@ -76,7 +76,7 @@ class Keys:
         return f"{self.prefix}open"
 
     def open_of(self, stream: StreamKey) -> str:
-        """Hash of a stream: `detector track` → id of its open incident."""
+        """Hash of a stream: `detector track name` → id of the open incident there."""
         return f"{self.prefix}open:{stream}"
 
     def incidents_of(self, stream: StreamKey) -> str:

@@ -19,6 +19,7 @@ WORKER_LOST = "worker-lost"
 OPENING = "opening"
 SOURCE_UNAVAILABLE = "source-unavailable"
 QUARANTINED = "quarantined"
+STALLED = "stalled"
 
 _STATE_REASONS = {
     "opening": OPENING,
@@ -29,15 +30,21 @@ _STATE_REASONS = {
 
 
 def reason_unwatched(
-    ownership: Ownership, row: StreamRow | None, owner_lives: bool, before: str | None
+    ownership: Ownership,
+    row: StreamRow | None,
+    owner_lives: bool,
+    before: str | None,
+    *,
+    is_stalled: bool = False,
 ) -> str | None:
     """Why a stream is not being watched now; None while it is.
 
     `row` is what its owner last told of it, `before` the reason of the gap that it is in: a stream
-    that is being opened again after its worker died is still missing for that reason.
+    that is being opened again after its worker died is still missing for that reason. One that is
+    stalled has had no picture for longer than it should.
     """
     if owner_lives and row is not None and row.state == "watching":
-        return None
+        return STALLED if is_stalled else None
     if ownership.owner is None or ownership.phase is Phase.WAITING:
         return before or NO_WORKER
     if not owner_lives:

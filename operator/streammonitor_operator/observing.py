@@ -21,6 +21,9 @@ from streammonitor_operator.state import State
 MISSING_AFTER_MS = 5_000
 """A stream that its worker's table still does not name is given to it anew: the table is written
 within a heartbeat of any change, and every 5 s."""
+STALLED_AFTER_MS = 10_000
+"""A stream without a new picture for so long is not watched, whatever its worker says: tables come
+every 5 s, and slow streams have a picture in a segment of at most 10 s."""
 STRAY_AFTER_MS = 3_000
 """A stream that a worker has without being asked is withdrawn: several heartbeats after it should
 have noticed by itself."""
@@ -175,6 +178,23 @@ class Observer:
         if before is None or _signs(row) != _signs(before):
             self.state.assess(stream, now_ms)
         self.state.weigh(stream, row)
+        self._note_picture(row, now_ms)
+
+    def _note_picture(self, row: StreamRow, now_ms: int) -> None:
+        """Notice a stream that is said to be watched and has no new pictures."""
+        state, stream, picture = self.state, row.stream, row.last_picture_wall
+        known = state.pictures.get(stream)
+        if row.state != "watching" or picture is None:
+            state.pictures.pop(stream, None)
+            state.stalled.discard(stream)
+        elif known is None or known[0] != picture:
+            state.pictures[stream] = picture, now_ms
+            if stream in state.stalled:
+                state.stalled.discard(stream)
+                state.assess(stream, now_ms)
+        elif now_ms - known[1] >= STALLED_AFTER_MS and stream not in state.stalled:
+            state.stalled.add(stream)
+            state.assess(stream, now_ms, known[1])
 
     def _read_target(self, ownership: Ownership, row: StreamRow, now_ms: int) -> None:
         ledger, stream = self.state.ledger, row.stream

@@ -78,6 +78,11 @@ class State:
     """Dead workers whose streams have not been given to others: there was nobody to take them."""
     incidents: dict[StreamKey, dict[IncidentId, OpenIncident]] = field(default_factory=dict)
     """Open ones."""
+    pictures: dict[StreamKey, tuple[str, int]] = field(default_factory=dict)
+    """When its worker last had a picture of a stream, by the worker's clock, and when that was
+    first told, by Redis'."""
+    stalled: set[StreamKey] = field(default_factory=set)
+    """Streams that are said to be watched, and have had no picture for too long."""
     unwritten_specs: dict[StreamKey, None] = field(default_factory=dict)
     forgotten: dict[StreamKey, tuple[NotifyTarget, ...]] = field(default_factory=dict)
     """Streams that are not wanted any more and have not been removed from Redis, with whom to tell
@@ -121,6 +126,8 @@ class State:
         self.ledger.remove(stream, now_ms)
         self.coverage.end(stream)
         self.unwritten_specs.pop(stream, None)
+        self.pictures.pop(stream, None)
+        self.stalled.discard(stream)
         self.forgotten[stream] = wanted.spec.notify
         del self.wanted[stream]
         self.soil(wanted.monitor, now_ms)
@@ -183,6 +190,7 @@ class State:
             self.row(stream),
             self.roster.is_alive(ownership.owner),
             self.coverage[stream].reason,
+            is_stalled=stream in self.stalled,
         )
         self.coverage.note(stream, reason, now_ms if since_ms is None else since_ms)
         self.soil(wanted.monitor, now_ms)

@@ -375,3 +375,36 @@ def test_gaps_tell_what_a_death_cost(rig: FleetRig) -> None:
         sum(gap.to_ms - gap.from_ms for gap in rig.reader.read_gaps()
             if gap.stream == lost[0].stream and gap.to_ms) / 1000, abs=0.1,
     )  # fmt: skip
+
+
+def test_stream_without_new_pictures_is_a_gap(rig: FleetRig) -> None:
+    (a,) = rig.start("a")
+    rig.apply(a_monitor(streams=1))
+    rig.until(rig.all_watched)
+    rig.run(20)
+
+    a.frozen = True
+    rig.run(20)
+    assert [gap.reason for gap in rig.reader.read_gaps() if gap.to_ms is None] == ["stalled"]
+    a.frozen = False
+    rig.run(10)
+
+    (gap,) = [gap for gap in rig.reader.read_gaps() if gap.reason == "stalled"]
+    assert gap.to_ms is not None
+    assert 15_000 <= gap.to_ms - gap.from_ms <= 26_000
+
+
+def test_target_that_claims_as_it_starts_again_leaves_no_fenced_owner(rig: FleetRig) -> None:
+    (a,) = rig.start("a")
+    rig.apply(a_monitor(streams=2, overlap_s=20))
+    rig.until(rig.all_watched)
+    (b,) = rig.start("b")
+    rig.until(lambda: len(b.has) == 1)
+    (stream,) = b.has
+    b.store.claim(stream, b.has[stream].epoch)
+
+    b.restart()
+    rig.run(2)
+
+    assert rig.watchers(stream) == ["a"]
+    assert a.opens == 2

@@ -16,6 +16,7 @@ import redis
 
 from streammonitor_api.errors import FencedError, UnavailableError
 from streammonitor_api.fleet.records import (
+    TABLE_EVERY_S,
     Assignment,
     Heartbeat,
     StreamRow,
@@ -59,6 +60,8 @@ class ToyWorker:
     dead: bool = False
     broken: Callable[[StreamKey], StreamState | None] = lambda _: None
     """What is wrong with a stream here, if anything is: the state it stays in."""
+    frozen: bool = False
+    """It goes on as if it watched, and has no new pictures."""
     has: dict[StreamKey, Assignment] = field(default_factory=dict)
     claims: dict[StreamKey, int] = field(default_factory=dict)
     opened: dict[StreamKey, float] = field(default_factory=dict)
@@ -76,6 +79,7 @@ class ToyWorker:
         self.has, self.claims, self.opened = {}, {}, {}
         self._serial = self._beats = 0
         self._revision = 0
+        self._told_at = 0.0
         self._rows: tuple[StreamRow, ...] | None = None
         self.dead = self.paused = self.draining = False
 
@@ -125,7 +129,8 @@ class ToyWorker:
 
     def _send(self) -> None:
         rows = tuple(self._row(stream) for stream in sorted(self.has))
-        changed = rows != self._rows
+        changed = rows != self._rows or self.rig.now - self._told_at >= TABLE_EVERY_S
+        self._told_at = self.rig.now if changed else self._told_at
         self._serial += changed
         self._rows = rows
         heartbeat = Heartbeat(
@@ -179,7 +184,7 @@ class ToyWorker:
             state=state,
             claimed=self.claims.get(stream) == assignment.epoch,
             weight_cores=self.weight_cores if state == "watching" else None,
-            last_picture_wall=wall_time(int(self.rig.now / 5) * 5.0),
+            last_picture_wall=wall_time(0 if self.frozen else int(self.rig.now / 5) * 5.0),
             spec_revision=assignment.spec_revision,
         )
 

@@ -17,8 +17,9 @@ import pytest
 from streammonitor_api.events import Event
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.plan import resolve_plan
-from streammonitor_worker.media import STREAM_TRACK, Connection, Item, Packet
+from streammonitor_worker.media import STREAM_TRACK, Connection, Failure, Item, Packet
 from streammonitor_worker.pipeline import Pipeline
+from streammonitor_worker.pipeline.stream import HELD_S
 from streammonitor_worker.source import Source
 
 TICK_S = 0.1
@@ -343,3 +344,22 @@ def test_event_of_an_instant_ends_with_it_whatever_packet_comes_next() -> None:
     assert [event.kind for event in events] == ["opened", "closed"]
     assert events[-1].incident.recovery is not None
     assert events[-1].incident.recovery.media_s == pytest.approx(10.0)
+
+
+def test_what_waits_to_be_measured_with_more_is_measured_when_no_more_comes() -> None:
+    refused = Failure("video:0", 1.0, PACKET_S, "invalid data")
+
+    told_after: list[float] = []
+    script = Script([*packets(0, 1), (1.0, refused)])
+    pipeline = Pipeline(
+        "live",
+        cast("Source", script),
+        resolve_plan(only=["decode-error"]),
+        lambda event: told_after.append(script.now),
+        clock=lambda: script.now,
+    )
+    script.pipeline = pipeline
+    script.items_at.append((10.0, Connection(STREAM_TRACK, 10.0, True)))
+    pipeline.run()
+
+    assert told_after[0] == pytest.approx(1.0 + HELD_S, abs=2 * TICK_S)

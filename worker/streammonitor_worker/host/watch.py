@@ -99,7 +99,7 @@ class Watch:
             if stop.wait(TICK_S):
                 break
             for pipeline in self._pipelines():
-                pipeline.tick()
+                self._guard(pipeline, pipeline.tick)
             self._watch_others()
             if self._enough(time.monotonic() - began):
                 break
@@ -176,11 +176,15 @@ class Watch:
         return next(candidate for candidate in candidates if candidate not in used)
 
     def _watch(self, pipeline: Pipeline) -> None:
+        self._guard(pipeline, pipeline.run)
+
+    def _guard(self, pipeline: Pipeline, work: Callable[[], None]) -> None:
+        """Do it; what goes wrong ends this stream and disturbs no other."""
         try:
-            pipeline.run()
+            work()
         except StreamMonitorError as error:
             self._fail(pipeline.stream, str(error))
-        except Exception as error:  # the end of a thread: no other stream may be disturbed
+        except Exception as error:
             logger.debug("%s: the watching failed", pipeline.stream, exc_info=True)
             message = f"{pipeline.stream}: internal error: {_describe(error)}; please report it"
             self._fail(pipeline.stream, message)

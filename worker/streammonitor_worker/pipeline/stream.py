@@ -183,7 +183,9 @@ class Pipeline:
         with self._lock:
             if self.ended:
                 return
-            self._take_held()
+            if error is None:
+                self._take_held()
+            self._held.clear()
             self._state = "failed" if error else "ended"
             self._error = error
             self._watchers.finish()

@@ -25,7 +25,10 @@ from streammonitor_cli.process import (
     version,
 )
 
-_COMMANDS = ("watch", "detectors", "crd", "demo", "generate", "operator", "worker")
+_COMMANDS = (
+    *("watch", "fleet", "status", "incidents", "demo", "generate"),
+    *("detectors", "crd", "operator", "worker"),
+)
 """Each is a module of its own, imported when it is asked for."""
 _EXTRAS = {
     **dict.fromkeys(("av", "numpy", "cryptography", "rich", "opentelemetry", "redis"), "worker"),

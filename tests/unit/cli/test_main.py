@@ -143,7 +143,11 @@ def test_only_the_named_detectors_are_listed(capsys: pytest.CaptureFixture[str])
     assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["video-black"]
 
 
-LIGHT = [["--version"], ["detectors"], ["watch", "--help"], ["generate", "-h"], ["demo", "-h"]]
+LIGHT = [
+    ["--version"],
+    ["detectors"],
+    *([command, "-h"] for command in ("watch", "generate", "demo", "fleet", "status", "incidents")),
+]
 HEAVY = ("av", "numpy", "rich", "opentelemetry", "pydantic", "yaml", "streammonitor_worker")
 
 

@@ -106,6 +106,7 @@ class LiveStream:
         self._server = FileServer(self.directory, host=host, port=port, answer=self._answer)
         self._channels: list[_Channel] = []
         self._origin: Origin | None = None
+        self._finding = threading.Lock()
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(len(self._plan) + 1, "live")
         self._encoders: list[Future[None]] = []
@@ -134,7 +135,7 @@ class LiveStream:
         """Refuse connections, stop encoding, clean up. Raises what went wrong meanwhile."""
         self._stop.set()
         self._pool.shutdown()
-        self._server.go_away()
+        self._server.close()
         for channel in self._channels[len(self._encoders) :]:
             channel.container.close()  # opened, but never begun
         if self.directory.exists():
@@ -227,6 +228,7 @@ class LiveStream:
         return not self._stop.wait(max(0.0, due_s - self._elapsed()))
 
     def _make_absences(self) -> None:
+        self._note_origin()
         for absence in self._faults.absences:
             if not self._pace(absence.at_s):
                 return
@@ -235,7 +237,21 @@ class LiveStream:
                 return
             self._server.come_back()
 
+    def _note_origin(self) -> None:
+        """Find it as soon as there is a first segment: that does not stay for ever, and who asks
+        for the truth may come late."""
+        while not self._stop.wait(_POLL_S):
+            if self.is_playable:
+                self._find_origin()
+                return
+            if all(encoder.done() for encoder in self._encoders):
+                return  # one of them says why
+
     def _find_origin(self) -> Origin:
+        with self._finding:
+            return self._known_origin()
+
+    def _known_origin(self) -> Origin:
         if self._origin is None:
             channel = self._channels[0]
             head = channel.directory / "init.mp4"

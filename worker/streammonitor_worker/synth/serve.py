@@ -72,6 +72,8 @@ class FileServer:
         self._answer = answer
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+        self._place: socket.socket | None = None
+        """Holds the port while it is away: bound but not listening, so connections are refused."""
 
     @property
     def url(self) -> str:
@@ -87,12 +89,18 @@ class FileServer:
         if self._server is not None:
             return
         try:
+            if self._place is None and self._port:
+                _check_free(self._host, self._port)
             self._server = _Server((self._host, self._port), self._directory, self._answer)
         except (OSError, OverflowError) as error:
             raise InputError(
                 f"{self._host}:{self._port}: cannot listen there ({error}); choose another address"
             ) from error
         self._port = self._server.server_port
+        if self._place is None:
+            self._place = socket.socket(self._server.address_family, socket.SOCK_STREAM)
+            self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._place.bind(self._server.server_address[:2])
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_S,), name="origin", daemon=True
         )
@@ -108,6 +116,13 @@ class FileServer:
         self._server.server_close()
         self._server = self._thread = None
 
+    def close(self) -> None:
+        """Go away for good."""
+        self.go_away()
+        if self._place is not None:
+            self._place.close()
+            self._place = None
+
     def __enter__(self) -> FileServer:
         self.come_back()
         return self
@@ -118,7 +133,7 @@ class FileServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.go_away()
+        self.close()
 
 
 @contextmanager
@@ -128,8 +143,17 @@ def serve_files(directory: Path, answer: Answerer = answer_nothing) -> Iterator[
         yield server.url
 
 
+def _check_free(host: str, port: int) -> None:
+    """Raise OSError where somebody listens there already: who shares a port is not told."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        probe.listen(1)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # `server_close` waits for them
+    allow_reuse_port = True  # with whoever holds the port while this is away
 
     def __init__(self, address: tuple[str, int], directory: Path, answer: Answerer) -> None:
         self.directory = directory

@@ -27,7 +27,7 @@ help:  ## Show these targets
 
 setup: $(READY)  ## Make the virtual environment (all other targets do that themselves)
 
-demo: $(READY)  ## Make a live stream with defects, watch it, compare: about a minute
+demo: $(READY)  ## See a fleet watch live streams, lose a worker and its Redis: 90 s
 	@$(BIN)/streammonitor demo $(ARGS)
 
 watch: $(READY)  ## Watch a source: make watch URL=https://… [ARGS='--output jsonl']

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from streammonitor_api.names import StreamKey, WorkerId
 from streammonitor_api.plan import resolve_plan
 from streammonitor_api.profile import read_profile
+from streammonitor_cli.local.manifests import Folder
 from streammonitor_cli.main import main
+from streammonitor_cli.snapshot import MonitorView, StreamView, WorkerView
 from streammonitor_worker.telemetry import instruments
 from tests.support.builders import an_event, an_incident
 
@@ -28,6 +31,42 @@ def test_every_option_of_watch_is_documented(capsys: pytest.CaptureFixture[str])
     documented = set(re.findall(r"^\| `(--[a-z]+)", text_of("watch.md"), re.MULTILINE))
 
     assert documented == offered - {"--help"}
+
+
+@pytest.mark.parametrize("command", ["fleet", "status", "incidents"])
+def test_every_option_of_a_fleet_is_documented(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([command, "--help"])
+    offered = set(re.findall(r"^  (?:-h, )?(--[a-z]+)", capsys.readouterr().out, re.MULTILINE))
+    section = text_of("fleet.md").split(f"## `streammonitor {command}")[1].partition("\n## ")[0]
+
+    documented = set(re.findall(r"^\| `(--[a-z]+)", section, re.MULTILINE))
+
+    assert documented == offered - {"--help"}
+
+
+def test_example_of_a_folder_is_valid(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", text_of("fleet.md"), re.DOTALL)
+    (tmp_path / "sports.yaml").write_text(example, encoding="utf-8")
+
+    applied = Folder(tmp_path).look()
+
+    assert applied is not None
+    assert applied.problems == ()
+    assert list(applied.monitors) == ["prod/sports"]
+    assert list(applied.secrets) == ["prod/cdn"]
+
+
+def test_example_of_a_status_has_all_fields() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", text_of("fleet.md"), re.DOTALL)
+    written = json.loads(example)
+    worker = WorkerView(WorkerId("a"), 1, "ready", 1, 0.1, 1.0)
+    stream = StreamView(StreamKey("a/b/c"), None, None, "opening", None, None, None, 0)
+
+    assert written["workers"][0].keys() == worker.as_json().keys()
+    assert written["streams"][0].keys() == stream.as_json().keys()
+    assert written["monitors"][0].keys() == MonitorView("a/b", 1, 1, 0, 0).as_json().keys()
 
 
 def test_every_field_of_an_event_is_documented() -> None:

@@ -134,7 +134,7 @@ class PlayedOperator:
             seen = self.reader.read_fleet().workers.get(worker)
             return seen.beat.http_port if seen else 0
 
-        return await_that(look, f"{worker} is there")
+        return await_that(look, f"{worker} is there", within_s=60.0)
 
 
 def ask(port: int, path: str) -> tuple[int, str]:

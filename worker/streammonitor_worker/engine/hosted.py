@@ -20,6 +20,7 @@ from streammonitor_api.errors import StreamMonitorError
 from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.incident import Incident, wall_time
+from streammonitor_worker.detectors.registry import detector_types
 from streammonitor_worker.engine.messages import (
     Begun,
     Ended,
@@ -55,7 +56,7 @@ class Hosted:
 
     def __init__(self, order: WatchOrder, report: Callable[[Report], None]) -> None:
         self.stream = order.stream
-        self._order = order
+        self._order = order = _known(order)
         self._limit = Fidelity.FULL
         self._report = report
         self._lock = threading.Lock()
@@ -80,12 +81,12 @@ class Hosted:
 
     def change(self, order: WatchOrder) -> None:
         """Go on by another order."""
-        before, self._order = self._order, order
+        before, self._order = self._order, _known(order)
         if order.opening != before.opening:
             self._again_s = AGAIN_S
             self._reopen()
             return
-        self._apply(order)
+        self._apply(self._order)
 
     def limit(self, fidelity: Fidelity) -> None:
         """Watch at most at this fidelity, whatever is wanted."""
@@ -316,6 +317,15 @@ class _Run:
 
     def _bare(self, incident: Incident) -> Incident:
         return replace(incident, track=incident.track.partition("@")[0])
+
+
+def _known(order: WatchOrder) -> WatchOrder:
+    """The order without detectors that this release does not have: the operator may be newer."""
+    plan = {name: one for name, one in order.plan.items() if name in detector_types()}
+    if len(plan) < len(order.plan):
+        unknown = ", ".join(sorted(set(order.plan) - set(plan)))
+        logger.warning("%s: no detector %s here; upgrade the workers", order.stream, unknown)
+    return replace(order, plan=plan)
 
 
 def _summed(spent: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -37,6 +37,8 @@ class Facts:
     stats: Mapping[str, StreamStats]
     trouble: Mapping[str, str]
     """Streams in quarantine, and why."""
+    notes: Mapping[str, str]
+    """What else is wrong with streams."""
     waiting_events: int
 
 
@@ -74,7 +76,12 @@ class Reporter:
         """Take how the worker is now."""
         stats, trouble = facts.stats, facts.trouble
         rows = {
-            duty.stream: row_of(duty, stats.get(duty.stream), trouble.get(duty.stream))
+            duty.stream: row_of(
+                duty,
+                stats.get(duty.stream),
+                trouble.get(duty.stream),
+                facts.notes.get(duty.stream),
+            )
             for duty in facts.duties
         }
         load = sum(one.cores or 0.0 for one in stats.values())

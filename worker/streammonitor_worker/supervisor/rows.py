@@ -21,8 +21,11 @@ LAG_STEP_S = 1.0
 """The same for lag."""
 
 
-def row_of(duty: Duty, stats: StreamStats | None, trouble: str | None) -> StreamRow:
-    """A stream's row; `trouble` says why it is in quarantine, None where it is not."""
+def row_of(
+    duty: Duty, stats: StreamStats | None, trouble: str | None, note: str | None = None
+) -> StreamRow:
+    """A stream's row; `trouble` says why it is in quarantine, None where it is not, and `note`
+    what else is wrong with it."""
     stats = stats or StreamStats(stream=duty.stream)
     state: StreamState
     if trouble is not None:
@@ -44,7 +47,7 @@ def row_of(duty: Duty, stats: StreamStats | None, trouble: str | None) -> Stream
         fidelity=Fidelity(stats.fidelity),
         last_picture_wall=None if stats.last_media is None else wall_time(stats.last_media),
         spec_revision=duty.assigned.spec_revision,
-        error=trouble or stats.error,
+        error=trouble or note or stats.error,
     )
 
 

@@ -45,7 +45,6 @@ class Workshop:
         self._heard: dict[int, float] = {}
         """Until when an engine has to say something."""
         self._looked_at: float | None = None
-        self.restarts = 0
         self.trouble = ""
         """Why nothing can be decoded here; empty where it can."""
 
@@ -81,7 +80,6 @@ class Workshop:
         self._running.pop(engine, None)
         self._unsent.pop(engine, None)
         self._heard.pop(engine, None)
-        self.restarts += 1
         streams = self.crew.members(engine)
         logger.warning("engine %d: %s; %d streams begin anew", engine, died.how, len(streams))
         if died.was_ready:

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Callable
 from wsgiref.simple_server import WSGIServer
 
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
@@ -112,12 +110,19 @@ def _readers(configuration: TelemetryConfiguration) -> list[MetricReader]:
     if configuration.prometheus is not None or configuration.exposed:
         readers.append(PrometheusMetricReader())
     if configuration.otlp_metrics:
+        # 10 MB and a quarter of a second, for those who have a collector only.
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
         readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
     return readers
 
 
 def _sender(configuration: TelemetryConfiguration) -> BatchSpanProcessor | None:
-    return BatchSpanProcessor(OTLPSpanExporter()) if configuration.otlp_traces else None
+    if not configuration.otlp_traces:
+        return None
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return BatchSpanProcessor(OTLPSpanExporter())
 
 
 def _serve(address: tuple[str, int] | None) -> WSGIServer | None:

@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     configuration = read_configuration(os.environ, exposed=True)
     worker = Worker(settings, store, history, listen=lambda event: telemetry.note(event))
     telemetry = Telemetry(configuration, lambda: list(worker.reporter.statuses()), version())
+    telemetry.observe_worker(worker.reporter.status)
     server = HttpServer(listen, worker.reporter, telemetry.exposition)
     worker.reporter.http_port = server.port
     tell_error(

@@ -73,7 +73,9 @@ def test_idle_worker_is_ready_and_small(start: Start, operator: PlayedOperator) 
     await_that(lambda: ask(port, "/readyz")[0] == 200, "ready")
 
     assert ask(port, "/healthz") == (200, "alive\n")
-    assert "streammonitor_build_info" in ask(port, "/metrics")[1]
+    metrics = ask(port, "/metrics")[1]
+    assert "streammonitor_build_info" in metrics
+    assert 'streammonitor_worker_ready{otel_scope_name="streammonitor"' in metrics
     assert json.loads(ask(port, "/streams")[1])["engines"] == []
     assert ask(port, "/else")[0] == 404
     resident = next(
@@ -101,6 +103,29 @@ def test_killed_worker_is_replaced_and_its_incident_goes_on(
     assert closed.told.event.incident.id == opened.told.event.incident.id
     assert closed.told.event.incident.duration_s == pytest.approx(9.0, abs=0.3)
     assert closed.worker == second.name
+
+
+def test_engines_die_with_their_worker(
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
+) -> None:
+    worker = start("one")
+    port = operator.port(worker.name)
+    spec = a_spec("one", broadcast())
+    operator.want(spec)
+    operator.assign(worker.name, spec)
+    operator.await_row(worker.name, spec, "watching")
+    (engine,) = engines_of(port).values()
+
+    worker.send(signal.SIGKILL)
+    worker.process.wait(10)
+
+    def is_gone() -> bool:
+        try:
+            return not Path(f"/proc/{engine}/cmdline").read_bytes()
+        except FileNotFoundError:
+            return True
+
+    await_that(is_gone, "the engine's end", within_s=5.0)
 
 
 def test_planned_move_leaves_no_gap_and_doubles_nothing(

@@ -29,6 +29,27 @@ STAGES = ("demux", "decode", "detect")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """A worker of a fleet at one moment."""
+
+    capacity_cores: float = 0.0
+    load_cores: float = 0.0
+    ready: bool = False
+    draining: bool = False
+    redis_up: bool = False
+    """Whether Redis answered the last heartbeat."""
+    waiting_events: int = 0
+    """Events that Redis does not have yet."""
+    engines: int = 0
+    engine_deaths: int = 0
+    """Engines that died since the start."""
+    claimed_streams: int = 0
+    quarantined_streams: int = 0
+    lowered_streams: int = 0
+    """Streams that are watched less closely than is wanted, as capacity is short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStatus:
     """One stream at one moment. Counters only grow, over all reconnections."""
 

@@ -46,6 +46,15 @@ def test_every_option_of_a_fleet_is_documented(
     assert documented == offered - {"--help"}
 
 
+def test_every_option_of_a_worker_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["worker", "--help"])
+    offered = set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+
+    documented = set(re.findall(r"^\| `(--[a-z-]+)", text_of("worker.md"), re.MULTILINE))
+
+    assert documented == offered - {"--help"}
+
+
 def test_example_of_a_folder_is_valid(tmp_path: Path) -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", text_of("fleet.md"), re.DOTALL)
     (tmp_path / "sports.yaml").write_text(example, encoding="utf-8")

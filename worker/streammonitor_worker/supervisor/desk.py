@@ -87,6 +87,11 @@ class Desk:
         self._put_event = put
         self._listen = listen
 
+    @property
+    def lowered(self) -> int:
+        """Streams that are watched less closely than is wanted."""
+        return len(self._shedding.limits)
+
     def pass_time(self, now: float) -> None:
         """Notice what only the clock can tell."""
         self.do(self.duties.pass_time(now), now)

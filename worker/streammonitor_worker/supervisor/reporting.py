@@ -12,7 +12,7 @@ from typing import Any
 from streammonitor_api.fleet.records import TABLE_EVERY_S, Heartbeat, StreamRow, StreamTable
 from streammonitor_api.names import Incarnation
 from streammonitor_worker.engine.messages import StreamStats
-from streammonitor_worker.status import StreamStatus
+from streammonitor_worker.status import StreamStatus, WorkerStatus
 from streammonitor_worker.supervisor.crew import Crew
 from streammonitor_worker.supervisor.duties import Duty
 from streammonitor_worker.supervisor.liaison import Beat
@@ -40,6 +40,10 @@ class Facts:
     notes: Mapping[str, str]
     """What else is wrong with streams."""
     waiting_events: int
+    redis_up: bool
+    engine_deaths: int
+    lowered: int
+    """Streams that are watched less closely than is wanted."""
 
 
 class Reporter:
@@ -67,6 +71,7 @@ class Reporter:
         self._statuses: tuple[StreamStatus, ...] = ()
         self._shown: dict[str, Any] = {"streams": []}
         self._unready = "it is starting"
+        self._status = WorkerStatus()
 
     def pulse(self) -> None:
         """The worker's thread is alive."""
@@ -100,6 +105,19 @@ class Reporter:
         with self._lock:
             self._heartbeat, self._rows, self._unready = heartbeat, rows, facts.unready
             self._statuses = tuple(status_of(d, stats.get(d.stream)) for d in facts.duties)
+            self._status = WorkerStatus(
+                capacity_cores=heartbeat.capacity_cores,
+                load_cores=heartbeat.load_cores,
+                ready=heartbeat.ready,
+                draining=facts.draining,
+                redis_up=facts.redis_up,
+                waiting_events=facts.waiting_events,
+                engines=len(facts.engines),
+                engine_deaths=facts.engine_deaths,
+                claimed_streams=sum(row.claimed for row in rows.values()),
+                quarantined_streams=len(trouble),
+                lowered_streams=facts.lowered,
+            )
             self._shown = {
                 "worker": heartbeat.worker,
                 "incarnation": heartbeat.incarnation,
@@ -149,6 +167,9 @@ class Reporter:
 
     def statuses(self) -> Iterable[StreamStatus]:
         return self._statuses
+
+    def status(self) -> WorkerStatus:
+        return self._status
 
     def show(self) -> Mapping[str, Any]:
         """What `/streams` shows."""

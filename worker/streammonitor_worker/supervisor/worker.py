@@ -186,6 +186,9 @@ class Worker:
             trouble=desk.trouble,
             notes=desk.notes,
             waiting_events=self._sink.waiting,
+            redis_up=self._liaison.reached and not self._liaison.trouble,
+            engine_deaths=desk.workshop.deaths,
+            lowered=desk.lowered,
         )
         self.reporter.update(facts, desk.crew)
 

@@ -45,6 +45,8 @@ class Workshop:
         self._heard: dict[int, float] = {}
         """Until when an engine has to say something."""
         self._looked_at: float | None = None
+        self.deaths = 0
+        """Engines that died."""
         self.trouble = ""
         """Why nothing can be decoded here; empty where it can."""
 
@@ -80,6 +82,7 @@ class Workshop:
         self._running.pop(engine, None)
         self._unsent.pop(engine, None)
         self._heard.pop(engine, None)
+        self.deaths += 1
         streams = self.crew.members(engine)
         logger.warning("engine %d: %s; %d streams begin anew", engine, died.how, len(streams))
         if died.was_ready:

@@ -12,6 +12,18 @@ when somebody collects. Between two collections they cost nothing, and a picture
     streammonitor_reconnects_total{stream}
     streammonitor_open_incidents{stream,severity}
     streammonitor_incidents_total{detector,severity}         opened since the start
+
+and of a worker of a fleet:
+
+    streammonitor_worker_capacity_cores, streammonitor_worker_load_cores
+    streammonitor_worker_ready, streammonitor_worker_draining
+    streammonitor_worker_redis_up                            it answered the last heartbeat
+    streammonitor_worker_waiting_events                      that Redis does not have yet
+    streammonitor_worker_engines
+    streammonitor_worker_engine_deaths_total
+    streammonitor_worker_claimed_streams
+    streammonitor_worker_quarantined_streams
+    streammonitor_worker_lowered_streams                     watched less closely than wanted
 """
 
 from __future__ import annotations
@@ -19,14 +31,29 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from streammonitor_api.events import Event
 from streammonitor_api.incident import SEVERITIES
-from streammonitor_worker.status import STREAM_STATES, StreamStatus
+from streammonitor_worker.status import STREAM_STATES, StreamStatus, WorkerStatus
 
 Statuses = Callable[[], Sequence[StreamStatus]]
+_WORKER = {
+    "capacity_cores": "CPU cores that the worker's streams may use.",
+    "load_cores": "CPU cores that they use.",
+    "ready": "1 while it may be given streams.",
+    "draining": "1 while it hands its streams over, to end.",
+    "redis_up": "1 while Redis answers its heartbeats.",
+    "waiting_events": "Events that Redis does not have yet.",
+    "engines": "Processes that watch streams.",
+    "engine_deaths": "Engines that died.",
+    "claimed_streams": "Streams that it owns.",
+    "quarantined_streams": "Streams that are not watched because they kill their engine.",
+    "lowered_streams": "Streams watched less closely than wanted, as capacity is short.",
+}
+_COUNTED = {"engine_deaths"}
 Read = Callable[[], Iterable[Observation]]
 
 
@@ -104,6 +131,20 @@ def create_instruments(
         [_callback(incidents.read)],
         description="Incidents opened since the start.",
     )
+
+
+def create_worker_instruments(meter: Meter, status: Callable[[], WorkerStatus]) -> None:
+    """Create the instruments of a worker. `status` is asked once a metric."""
+    for name, description in _WORKER.items():
+        create = (
+            meter.create_observable_counter if name in _COUNTED else meter.create_observable_gauge
+        )
+        read = partial(_field, status, name)
+        create(f"streammonitor.worker.{name}", [_callback(read)], description=description)
+
+
+def _field(status: Callable[[], WorkerStatus], name: str) -> list[Observation]:
+    return [Observation(float(getattr(status(), name)))]
 
 
 def _callback(read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:

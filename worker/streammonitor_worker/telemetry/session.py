@@ -21,11 +21,13 @@ from prometheus_client import generate_latest, start_http_server
 
 from streammonitor_api.errors import InputError
 from streammonitor_api.events import Event
+from streammonitor_worker.status import WorkerStatus
 from streammonitor_worker.telemetry.configuration import TelemetryConfiguration
 from streammonitor_worker.telemetry.instruments import (
     IncidentCounter,
     Statuses,
     create_instruments,
+    create_worker_instruments,
 )
 from streammonitor_worker.telemetry.spans import trace_incident
 from streammonitor_worker.telemetry.trouble import tell_trouble_once
@@ -48,6 +50,7 @@ class Telemetry:
         self, configuration: TelemetryConfiguration, statuses: Statuses, version: str
     ) -> None:
         tell_trouble_once()
+        self._version = version
         resource = _resource(version)
         self._incidents = IncidentCounter()
         try:
@@ -64,6 +67,10 @@ class Telemetry:
             self._traces = TracerProvider(resource=resource, shutdown_on_exit=False)
             self._traces.add_span_processor(sender)
             self._tracer = self._traces.get_tracer(_SCOPE, version)
+
+    def observe_worker(self, status: Callable[[], WorkerStatus]) -> None:
+        """Tell how a worker of a fleet is, too."""
+        create_worker_instruments(self._metrics.get_meter(_SCOPE, self._version), status)
 
     @property
     def port(self) -> int | None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
-from streammonitor_worker.status import StreamStatus
-from streammonitor_worker.telemetry.instruments import IncidentCounter, create_instruments
+from streammonitor_worker.status import StreamStatus, WorkerStatus
+from streammonitor_worker.telemetry.instruments import (
+    IncidentCounter,
+    create_instruments,
+    create_worker_instruments,
+)
 from tests.support.builders import a_status, an_event, an_incident
 
 
@@ -44,6 +49,20 @@ class Collected:
         ]
         assert len(found) == 1, f"{name} {labels}: {found}"
         return found[0]
+
+
+def test_worker_is_told_field_by_field() -> None:
+    reader = InMemoryMetricReader()
+    meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("test")
+    create_worker_instruments(meter, lambda: WorkerStatus(capacity_cores=2.0, ready=True))
+
+    data = reader.get_metrics_data()
+
+    assert data is not None
+    metrics = data.resource_metrics[0].scope_metrics[0].metrics
+    assert {one.name.removeprefix("streammonitor.worker.") for one in metrics} == {
+        field.name for field in fields(WorkerStatus)
+    }
 
 
 def test_streams_are_counted_by_state() -> None:

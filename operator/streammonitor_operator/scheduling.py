@@ -1,9 +1,9 @@
 """When the planner is asked what, and how fast its answers are followed.
 
 Streams without a worker are placed in every cycle, all of them at once. Planned moves are limited
-in number, for each costs two workers the decoding of a stream for the length of its overlap:
-draining may take most of a worker's time, a rebalance only little of it, and a stream that was
-moved rests for a while.
+in number, for each costs two workers the decoding of a stream for the length of its overlap: a
+drain has little time and may hurry, a rebalance may not, and a stream that was moved rests for a
+while.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ REST_S = 60.0
 REBALANCE_EVERY_S = 1.0
 
 LEAST_MOVES = 8
-MOVED_SHARE = 0.02
-"""Streams that are moved for balance at the same time: 2 % of all, at least 8."""
-ARRIVALS_A_CORE = 2
+MOVED_SHARE = 0.1
+"""Streams that are moved for balance at the same time: 10 % of all, at least 8. The fleet decodes
+so much more for the length of an overlap; twice the workers are in use after some minutes."""
+ARRIVALS_A_CORE = 5
 LEAST_ARRIVALS = 4
-"""Streams that are on their way to one worker for balance: an opening stream costs more than a
-watched one, and two of them take about half of a core."""
-DRAIN_HASTE = 4
-"""A drain may send this many times as much to one worker: its pod has a limited time to end."""
+"""Streams that are on their way to one worker for balance: about what its cores can watch."""
+DRAIN_HASTE = 8
+"""A drain may send this many times as much to one worker: its pod has a limited time to end, and
+in the end the others have the same load, however fast it came."""
 NO_LIMIT = 1_000_000
 
 

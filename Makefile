@@ -50,6 +50,7 @@ bench: $(READY)  ## Measure costs against decoding alone and FFmpeg, planner and
 	$(BIN)/python bench/suite.py $(ARGS)
 	$(BIN)/python bench/planner.py
 	PYTHONPATH=. $(BIN)/python bench/control_plane.py
+	PYTHONPATH=. $(BIN)/python bench/cluster.py
 	$(BIN)/python bench/heartbeats.py
 
 lint: $(READY)  ## Check style, types and layers

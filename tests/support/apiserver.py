@@ -219,27 +219,30 @@ def wait_until(condition: Any, within_s: float, what: str, every_s: float = 0.05
     return answer
 
 
+def can_run_apiserver() -> bool:
+    """Whether the environment names the programs to start one."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    programs = ("etcd", "kube-apiserver")
+    return bool(assets) and all((Path(str(assets)) / name).exists() for name in programs)
+
+
 def skip_without_server() -> None:
     """Skip where there is no API server to be had."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets and all((Path(assets) / name).exists() for name in ("etcd", "kube-apiserver")):
-        return
-    if not os.environ.get("KUBECONFIG"):
+    if not can_run_apiserver() and not os.environ.get("KUBECONFIG"):
         pytest.skip(MISSING)
 
 
 @contextlib.contextmanager
 def running_apiserver(folder: Path) -> Iterator[ApiServer]:
     """The API server that the environment offers; started here, it ends with this context."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if not assets:
+    if not can_run_apiserver():
         server = from_kubeconfig(Path(os.environ["KUBECONFIG"]), folder)
         try:
             yield server
         finally:
             server.close()
         return
-    with _ControlPlane(Path(assets), folder) as server:
+    with _ControlPlane(Path(os.environ["KUBEBUILDER_ASSETS"]), folder) as server:
         yield server
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +26,7 @@ class OperatorProcess:
         self.process = process
         self.port = port
         self._log = log
+        self._started = time.monotonic()
 
     @property
     def log(self) -> str:
@@ -48,6 +49,15 @@ class OperatorProcess:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
         raise AssertionError("the process has ended")
+
+    def age_s(self) -> float:
+        """Since its process was started."""
+        return time.monotonic() - self._started
+
+    def cpu_s(self) -> float:
+        """User and system time of its process so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log
@@ -94,8 +104,3 @@ def operator_process(
             process.kill()
             process.wait()
             raise
-
-
-def loads(text: str) -> dict[str, object]:
-    parsed: dict[str, object] = json.loads(text)
-    return parsed

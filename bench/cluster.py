@@ -1,0 +1,106 @@
+"""What do 10,000 StreamMonitors in a real API server cost the operator?
+
+    KUBEBUILDER_ASSETS=… PYTHONPATH=.:api:operator:worker python bench/cluster.py
+
+One stream each, with pretended workers and a real Redis. Printed: seconds from the start of the
+operator's process, which lists and follows all of them, until each stream is with a worker; until
+each status is written; PATCH requests, as the API server counts them; memory; CPU. Then the
+operator is started again: nothing is to be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from streammonitor_api.names import FleetName
+from streammonitor_api.resource.crd import build_crd
+from tests.support.apiserver import ApiServer, can_run_apiserver, running_apiserver, wait_until
+from tests.support.monitors import Monitors
+from tests.support.operator_process import OperatorProcess, operator_process
+from tests.support.pretend_worker import PretendWorker, pretend_workers
+from tests.support.redis_server import any_binary, running
+
+WORKERS = 4
+REST_S = 20.0
+"""How long the second operator is looked at."""
+_PATCHES = re.compile(
+    r'^apiserver_request_total\{.*resource="streammonitors".*verb="PATCH".*\} (\d+)$', re.MULTILINE
+)
+
+
+def main() -> None:
+    """Measure and print, one JSON object."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--monitors", type=int, default=10_000)
+    count = parser.parse_args().monitors
+    if not can_run_apiserver():
+        print("cluster: not measured, set KUBEBUILDER_ASSETS (etcd, kube-apiserver)")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with running_apiserver(folder) as server, running(any_binary(), folder) as redis:
+            server.install_crd(build_crd())
+            monitors = Monitors(server, server.namespace())
+            create_all(monitors, count)
+            with pretend_workers(
+                redis.scripts(), FleetName("default"), *(f"w-{i}" for i in range(WORKERS))
+            ) as workers:
+                with operator_process(server, folder, redis.url) as operator:
+                    first = measure_start(server, operator, workers, count)
+                with operator_process(server, folder, redis.url) as operator:
+                    again = measure_restart(server, operator)
+    print(json.dumps({"monitors": count, "start": first, "restart": again}, indent=2))
+
+
+def create_all(monitors: Monitors, count: int) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: monitors.create(f"m{number}"), range(count)))
+
+
+def measure_start(
+    server: ApiServer, operator: OperatorProcess, workers: list[PretendWorker], count: int
+) -> dict[str, float]:
+    """An operator that has never seen them."""
+
+    def is_assigned() -> bool:
+        return sum(len(worker.has) for worker in workers) >= count
+
+    wait_until(is_assigned, 300, "all are assigned", 0.2)
+    assigned_s = operator.age_s()
+    wait_until(lambda: patches(server) >= count, 900, "all statuses are written", 1.0)
+    written_s = operator.age_s()
+    return {
+        "assigned_s": round(assigned_s, 1),
+        "written_s": round(written_s, 1),
+        "patches": patches(server),
+        "memory_mib": round(operator.memory_mib(), 1),
+        "cpu_s": round(operator.cpu_s(), 1),
+    }
+
+
+def measure_restart(server: ApiServer, operator: OperatorProcess) -> dict[str, float]:
+    """Another one, which finds everything as it should be."""
+    before = patches(server)
+    time.sleep(REST_S)
+    return {
+        "patches": patches(server) - before,
+        "memory_mib": round(operator.memory_mib(), 1),
+        "cpu_s": round(operator.cpu_s(), 1),
+    }
+
+
+def patches(server: ApiServer) -> int:
+    """How many PATCH requests for StreamMonitors the API server has answered."""
+    return sum(
+        int(number) for number in _PATCHES.findall(server.request("GET", "/metrics").message)
+    )
+
+
+if __name__ == "__main__":
+    main()

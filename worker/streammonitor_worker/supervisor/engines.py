@@ -73,7 +73,7 @@ class EngineProcess:
         theirs.close()
         self.pid = self._process.pid
         self.started_at = time.monotonic()
-        self._crash = _Crash()
+        self._crash = Crash()
         self._errors = threading.Thread(target=self._listen_to_errors, daemon=True)
         self._errors.start()
         threading.Thread(target=self._listen, name=f"engine {number}", daemon=True).start()
@@ -107,7 +107,7 @@ class EngineProcess:
         code = self._process.wait()
         self._errors.join(END_S)
         self._connection.close()
-        died = Died(_in_words(code), self._crash.culprit, self._crash.ready)
+        died = Died(in_words(code), self._crash.culprit, self._crash.ready)
         self._inbox(self.number, self.pid, died)
 
     def _take(self, report: Report) -> None:
@@ -129,7 +129,7 @@ class EngineProcess:
 
 
 @dataclass(slots=True)
-class _Crash:
+class Crash:
     """What standard error tells of a crash: Python's fault handler writes the stack of every
     thread, the one that crashed as the `Current thread`."""
 
@@ -153,7 +153,8 @@ class _Crash:
         return "" if self._skipping else line
 
 
-def _in_words(code: int) -> str:
+def in_words(code: int) -> str:
+    """How a process ended, from its exit code: negative for a signal."""
     if code >= 0:
         return f"exit code {code}"
     try:

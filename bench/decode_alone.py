@@ -1,8 +1,8 @@
 """The reference: decode every stream of the files with the same library and one thread, no more.
 
-    python bench/decode_alone.py FILE…
+    python bench/decode_alone.py [--first] FILE…
 
-One thread a file, as the watch has. Imports what the watch imports, for a fair memory figure.
+One thread a file, as the watch has. With --first up to the first picture: what starting costs.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ import threading
 import av
 
 
-def decode(path: str) -> None:
+def decode(path: str, first: bool) -> None:
     with av.open(path) as container:
         for stream in (*container.streams.video, *container.streams.audio):
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
         for packet in container.demux():
-            for _ in packet.decode():
-                pass
+            for frame in packet.decode():
+                if first and isinstance(frame, av.VideoFrame):
+                    return
 
 
 def main() -> None:
-    threads = [threading.Thread(target=decode, args=(path,)) for path in sys.argv[1:]]
+    first = "--first" in sys.argv
+    paths = [argument for argument in sys.argv[1:] if argument != "--first"]
+    threads = [threading.Thread(target=decode, args=(path, first)) for path in paths]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -89,7 +89,7 @@ def report(name: str, value: str, target: str) -> None:
     print(f"{name:<58} {value:>12}   {target}", flush=True)
 
 
-def cpu_and_memory(clip: Path, folder: Path, times: int) -> Run:
+def cpu_and_memory(clip: Path, folder: Path, times: int) -> dict[str, Run]:
     decode = [PYTHON, str(HERE / "decode_alone.py")]
     one, three = copies(clip, 1, folder), copies(clip, 3, folder)
     runs = in_turn({"decode": [*decode, *one], "watch": [*WATCH, *one]}, times)
@@ -102,7 +102,7 @@ def cpu_and_memory(clip: Path, folder: Path, times: int) -> Run:
     report("peak memory, decoding alone, MiB", f"{runs['decode'].peak_mb:.0f}", "")
     further = (many.peak_mb - runs["watch"].peak_mb) / 2
     report("each further stream, MiB", f"{further:.0f}", "<= 45")
-    return runs["watch"]
+    return runs
 
 
 def density(clip: Path, folder: Path, times: int) -> None:
@@ -131,9 +131,19 @@ def against_ffmpeg(clip: Path, watch: Run) -> None:
     report("FFmpeg's filters / all detectors, CPU", f"{run.cpu_s / watch.cpu_s:.1f}", ">= 10")
 
 
-def start(clip: Path, times: int) -> None:
-    command = [*WATCH, "--duration", "0.04", str(clip)]
-    cpu_s = min(Run(command).cpu_s for _ in range(times))
+def start(clip: Path, times: int, runs: dict[str, Run]) -> None:
+    """What starting costs, and the ratio of what comes after it: that of a stream that stays."""
+    first = in_turn(
+        {
+            "watch": [*WATCH, "--duration", "0.04", str(clip)],
+            "decode": [PYTHON, str(HERE / "decode_alone.py"), "--first", str(clip)],
+        },
+        times,
+    )
+    after = {name: runs[name].cpu_s - first[name].cpu_s for name in first}
+    ratio = after["watch"] / after["decode"]
+    report("the same after the start", f"{ratio:.3f}", "<= 1.10")
+    cpu_s = first["watch"].cpu_s
     report("start to first measured picture of a file, CPU s", f"{cpu_s:.2f}", "<= 1")
 
 
@@ -147,10 +157,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         clip = args.clip or make_clip(folder, args.seconds)
-        watch = cpu_and_memory(clip, folder, args.runs)
-        start(clip, args.runs)
+        runs = cpu_and_memory(clip, folder, args.runs)
+        start(clip, args.runs, runs)
         density(clip, folder, max(1, args.runs // 2))
-        against_ffmpeg(clip, watch)
+        against_ffmpeg(clip, runs["watch"])
 
 
 if __name__ == "__main__":

@@ -50,8 +50,27 @@ class Decoder:
         self._context.thread_type = "NONE"
         self._context.options = {"max_pixels": str(max_pixels)}
 
-    def decode(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
-        """Decode a packet that is presented at media time `at` for `duration` seconds."""
+    def decode(
+        self, packet: Any, at: float, duration: float, began: float | None = None
+    ) -> list[Decoded]:
+        """Decode a packet that is presented at media time `at` for `duration` seconds.
+
+        began: the thread's CPU time now, where that is known: to ask for it costs 1 µs and more.
+        """
+        if began is None:
+            began = time.thread_time()
+        decoded = self._decode(packet, at, duration)
+        self.cpu_s += time.thread_time() - began
+        return decoded
+
+    def finish(self) -> list[Decoded]:
+        """What the decoder still holds; then it is empty."""
+        began = time.thread_time()
+        decoded = self._rest()
+        self.cpu_s += time.thread_time() - began
+        return decoded
+
+    def _decode(self, packet: Any, at: float, duration: float) -> list[Decoded]:
         base = self.track.time_base
         if packet.pts is None:
             shift = 0
@@ -63,28 +82,20 @@ class Decoder:
             packet.pts = placed
         if packet.dts is not None:
             packet.dts += shift
-        yield from self._outcome(packet, at, duration)
+        return self._outcome(packet, at, duration)
 
-    def finish(self) -> Iterator[Decoded]:
-        """What the decoder still holds; then it is empty."""
-        yield from self._outcome(None, 0.0, 0.0)
+    def _rest(self) -> list[Decoded]:
+        return self._outcome(None, 0.0, 0.0)
 
-    def _outcome(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
-        began = time.thread_time()
-        failure: av.error.FFmpegError | None = None
-        frames: list[Any] = []
+    def _outcome(self, packet: Any, at: float, duration: float) -> list[Decoded]:
         try:
             frames = self._context.decode(packet)
         except av.error.EOFError:
-            pass  # nothing is left in it
+            return []  # nothing is left in it
         except av.error.FFmpegError as error:
-            failure = error
-        self.cpu_s += time.thread_time() - began
-        if failure is not None and packet is not None:
-            yield Failure(self.track.name, at, duration, reason_of(failure))
-        frames.reverse()
-        while frames:
-            yield from self._present(frames.pop())
+            failed = packet is not None
+            return [Failure(self.track.name, at, duration, reason_of(error))] if failed else []
+        return [item for frame in frames for item in self._present(frame)]
 
     def _present(self, frame: Any) -> Iterator[Decoded]:
         raise NotImplementedError
@@ -107,33 +118,36 @@ class VideoDecoder(Decoder):
         self._format: Format | None = None
         self._awaited = AwaitedPictures() if track.codec in SILENT_CODECS else None
 
-    def decode(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
+    def _decode(self, packet: Any, at: float, duration: float) -> list[Decoded]:
+        decoded: list[Decoded] = []
         key, attentive = packet.is_keyframe, self._attention.wants_all(at)
         if not key and self._key_wait:
             self._key_wait -= 1
             self._following = not self._key_wait
         if self._following and not attentive:
-            yield from self._empty()
+            decoded += self._empty()
         self._following = attentive and (self._following or key)
         if not key and not self._following:
-            return
+            return decoded
         self._key_wait = 0
-        yield from super().decode(packet, at, duration)
+        decoded += super()._decode(packet, at, duration)
         if not self._following:
             # Nothing follows that would push the picture out of the decoder.
-            yield from self._empty()
+            decoded += self._empty()
+        return decoded
 
-    def _empty(self) -> Iterator[Decoded]:
-        yield from self.finish()
+    def _empty(self) -> list[Decoded]:
+        decoded = self._rest()
         self._context.flush_buffers()
         if self._awaited is not None:
             self._awaited.forget()
+        return decoded
 
-    def _outcome(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
+    def _outcome(self, packet: Any, at: float, duration: float) -> list[Decoded]:
         # Only here the packet has its place in media time.
         if self._awaited is not None and packet is not None and packet.pts is not None:
             self._awaited.send(packet.pts)
-        yield from super()._outcome(packet, at, duration)
+        return super()._outcome(packet, at, duration)
 
     def _missing(self, frame: Any) -> Iterator[Failure]:
         if self._awaited is None or frame.pts is None:
@@ -145,7 +159,6 @@ class VideoDecoder(Decoder):
 
     def _present(self, frame: Any) -> Iterator[Decoded]:
         yield from self._missing(frame)
-        began = time.thread_time()
         start = self._start(frame)
         planes = planes_of(frame)
         picture = Picture(
@@ -164,8 +177,6 @@ class VideoDecoder(Decoder):
         self._fresh = False
         self._end = picture.end
         form = self._format_of(frame, start)
-        del frame, planes
-        self.cpu_s += time.thread_time() - began
         if form is not None:
             yield form
         yield picture
@@ -207,9 +218,8 @@ class AudioDecoder(Decoder):
         self._assembler = SoundAssembler(track.name)
         self._format: Format | None = None
 
-    def finish(self) -> Iterator[Decoded]:
-        yield from super().finish()
-        yield from self._assembler.flush()
+    def _rest(self) -> list[Decoded]:
+        return [*super()._rest(), *self._assembler.flush()]
 
     def _present(self, frame: Any) -> Iterator[Decoded]:
         start = self._time(frame.pts)
@@ -224,9 +234,7 @@ class AudioDecoder(Decoder):
                 channels=channels,
             )
             yield self._format
-        began = time.thread_time()
         blocks = list(self._assembler.add(frame, start))
-        self.cpu_s += time.thread_time() - began
         if frame.is_corrupt:
             lasts = frame.samples / frame.sample_rate
             begins = start if start is not None else self._assembler.end - lasts

@@ -76,6 +76,8 @@ class Demuxer:
         self._taken = taken
         self.cpu_s = 0.0
         """Seconds of CPU spent here."""
+        self.taken_at: float | None = None
+        """The thread's CPU time when the last packet had been taken; None once it was used."""
         self.failure = ""
         """Why the packets ended before the bytes did."""
         self._container = container
@@ -123,7 +125,8 @@ class Demuxer:
             except IndexError:
                 packet = None  # the end: the binding trips over tracks that appeared meanwhile
             finally:
-                self.cpu_s += time.thread_time() - began
+                self.taken_at = time.thread_time()
+                self.cpu_s += self.taken_at - began
             if packet is None:
                 return
             if packet.size:

@@ -190,7 +190,10 @@ class Session:
             place.jump_s,
             losses,
         )
-        for item in self._decoders[track.name].decode(packet, place.time, duration):
+        began, demuxer.taken_at = demuxer.taken_at, None
+        if len(self._demuxers) > 1:
+            began = None  # others have been read and decoded meanwhile
+        for item in self._decoders[track.name].decode(packet, place.time, duration, began):
             yield from self._told(item)
 
     def _is_whole(self, demuxer: Demuxer, packet: Any) -> bool:

@@ -148,6 +148,7 @@ class Hosted:
         media_s = sum(one.media_s for one in statuses)
         if (pictures, media_s) != self._media_before and media_s:
             self._media_before, self._last_media = (pictures, media_s), time.time()
+        lasts_until = self._lasts_until()
         first = statuses[0] if statuses else None
         fidelity = max((_ORDER.index(Fidelity(one.fidelity)) for one in statuses), default=0)
         if fidelity <= _ORDER.index(self._order.fidelity) and self._weight.cores is not None:
@@ -160,7 +161,7 @@ class Hosted:
             cores=self._weight.cores,
             full_cores=self._full_cores,
             pixel_rate=_pixel_rate(statuses),
-            last_media=self._last_media,
+            last_media=lasts_until,
             pictures=pictures,
             media_s=round(media_s, 3),
             cpu_s=_summed(one.cpu_s for one in statuses),
@@ -172,6 +173,13 @@ class Hosted:
     def fidelity(self) -> Fidelity:
         """The highest at which it may be watched now."""
         return max(self._order.fidelity, self._limit, key=_ORDER.index)
+
+    def _lasts_until(self) -> float | None:
+        """Until when media was watched: a segment that comes at once lasts until the next."""
+        if self._last_media is None:
+            return None
+        cadence_s = max((run.pipeline.source.cadence_s for run in list(self._runs)), default=0.0)
+        return min(time.time(), self._last_media + cadence_s)
 
     def _apply(self, order: WatchOrder) -> None:
         for run in list(self._runs):

@@ -36,22 +36,38 @@ _ONE_EACH = np.uint64(0x0101010101010101)
 _TOP_BYTE = np.uint64(56)
 
 
-def seams(luma: U8, line: int = 0) -> Map:
+def seams(luma: U8, line: int = 0, apart: int = APART, height: int = _STEP) -> Map:
     """Which segments of every other border between rows of blocks are seams.
 
-    luma: (height, width), 8 bits. line: how far below the border to look instead, 0 to 15.
-    Returns (about height // 32, width // 8), the first row that of the border at 16.
+    luma: (height, width), 8 bits. line: how far below the border to look instead, 0 to 15. apart:
+    rows from a border to the next that is looked at. height: of the step of a seam, levels.
+    Returns (about height // apart, width // 8), the first row that of the border at 16.
+
+    Where nothing steps, which is nearly everywhere, the rows beside the border are not looked at:
+    to fetch them from memory would take as long as all the rest.
     """
-    rows = [luma[BLOCK + line + offset :: APART] for offset in (-2, -1, 0, 1)]
-    count = len(rows[-1])
-    before, last, first, after = (row[:count] for row in rows)
-    step = difference(last, first)
-    beside = np.maximum(difference(before, last), difference(first, after))
-    step -= np.minimum(step, beside)
     usable = luma.shape[1] // SEGMENT * SEGMENT
-    steps = np.ascontiguousarray((step > _STEP)[:, :usable])
-    # Eight flags are one integer: multiplied, its highest byte is their sum.
-    found: Map = ((steps.view(np.uint64) * _ONE_EACH) >> _TOP_BYTE) >= _STEPPED
+    rows = [luma[BLOCK + line + offset :: apart, :usable] for offset in (-2, -1, 0, 1)]
+    count = len(rows[-1])
+    _, last, first, _ = (row[:count] for row in rows)
+    found = _stepped(difference(last, first) > height)
+    places = np.flatnonzero(found)
+    if places.size:
+        down, along = np.divmod(places[:, None], found.shape[1])
+        columns = along * SEGMENT + np.arange(SEGMENT)
+        before, last, first, after = (row[down, columns] for row in rows)
+        step = difference(last, first)
+        beside = np.maximum(difference(before, last), difference(first, after))
+        step -= np.minimum(step, beside)
+        found.ravel()[places] = _stepped(step > height).ravel()
+    return found
+
+
+def _stepped(steps: Map) -> Map:
+    """Of which segments enough samples step: eight flags each, which are seen as one integer.
+    Multiplied, its highest byte is their sum."""
+    words = np.ascontiguousarray(steps).view(np.uint64)
+    found: Map = ((words * _ONE_EACH) >> _TOP_BYTE) >= _STEPPED
     return found
 
 

@@ -26,6 +26,7 @@ from streammonitor_cli.process import INCIDENTS, NO_INCIDENT
 from streammonitor_cli.wording import counted
 
 if TYPE_CHECKING:
+    from streammonitor_api.fleet.records import Gap
     from streammonitor_api.names import StreamKey, WorkerId
     from streammonitor_cli.demo_streams import DemoStreams
     from streammonitor_cli.fleet_view import FleetView
@@ -45,7 +46,7 @@ MOVED_WITHIN_S = 20.0
 BACK_WITHIN_S = 12.0
 """How long is waited for what takes 5 s on a machine that is not busy."""
 SENT_WITHIN_S, SETTLED_S = 8.0, 2.0
-_LOOK_S = 0.05
+_LOOK_S = 0.1
 
 
 def register(commands: Any) -> None:
@@ -121,6 +122,7 @@ class Show:
         self._stop = stop
         self._began = 0.0
         self.truth: Mapping[StreamKey, Truth] = {}
+        self.gaps: list[Gap] = []
         self.results: list[str] = []
         self.failures: list[str] = []
         self.watched = self.ended = 0.0
@@ -160,6 +162,7 @@ class Show:
             self._at(REDIS_STOPS_S)
             self._stop_redis()
             self._at(END_S)
+            self.gaps = self._fleet.reader.read_gaps()
         self.ended = time.time()
 
     def _add_worker(self) -> None:
@@ -297,7 +300,7 @@ class _StoppedError(Exception):
 
 def _report(show: Show, output: Output) -> int:
     """Write what was injected beside what was reported, and what happened."""
-    from streammonitor_cli.demo_report import compare, table
+    from streammonitor_cli.demo_report import compare, coverage_lines, table
     from streammonitor_cli.fleet_drawing import percent
 
     rows = compare(show.truth, show.events, since=show.watched, until=show.ended)
@@ -310,10 +313,8 @@ def _report(show: Show, output: Output) -> int:
         output.write_line(f"{mark} {result}")
     streams = show.snapshot.streams if show.snapshot else ()
     covered = [one.coverage for one in streams if one.coverage is not None]
-    output.write_line(
-        "  coverage: "
-        + ", ".join(f"{one.stream.partition('/')[2]} {percent(one.coverage)}" for one in streams)
-    )
+    for line in coverage_lines(streams, show.gaps):
+        output.write_line(line)
     verdicts = [row.verdict for row in rows]
     injected = len(verdicts) - verdicts.count("false alarm")
     output.write_line(

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from streammonitor_api.events import Event
+from streammonitor_api.fleet.records import Gap
 from streammonitor_api.incident import Incident
 from streammonitor_api.names import StreamKey
+from streammonitor_cli.fleet_drawing import percent
+from streammonitor_cli.snapshot import StreamView
 from streammonitor_worker.synth.truth import Defect, Truth
 
 SETTLED_S = 12.0
@@ -117,6 +120,17 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         after = "-" if row.told_after_s is None else f"{row.told_after_s:.1f} s"
         at = f"{int(row.at_s) // 60}:{int(row.at_s) % 60:02d}"
         yield _line(at, row.stream, row.detector, injected, reported, after, row.verdict)
+
+
+def coverage_lines(streams: Iterable[StreamView], gaps: Iterable[Gap]) -> Iterator[str]:
+    """How much of the wanted time each stream was watched, and why not for the rest."""
+    missed: dict[StreamKey, list[str]] = {}
+    for gap in gaps:
+        lasted = "still" if gap.to_ms is None else f"{(gap.to_ms - gap.from_ms) / 1000:.1f} s"
+        missed.setdefault(gap.stream, []).append(f"{lasted} {gap.reason}")
+    for one in streams:
+        why = ", ".join(missed.get(one.stream, ()))
+        yield f"{'':7}{one.stream:<19}{percent(one.coverage):>9} covered  {why}".rstrip()
 
 
 def _line(at: str, stream: str, detector: str, *cells: str) -> str:

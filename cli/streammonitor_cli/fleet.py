@@ -76,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
             fleet.start()
             view.note(f"state in {fleet.state.path}; `streammonitor status` shows it elsewhere")
             look_after(fleet, view, stop.is_set)
-        finally:
             view.note("ending")
+        finally:
             fleet.stop()
     output.check()
     return 0

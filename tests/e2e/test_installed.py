@@ -70,10 +70,13 @@ def test_package_holds_the_product_and_nothing_else(wheel: Path) -> None:
         "streammonitor",
         "streammonitor_api",
         "streammonitor_cli",
+        "streammonitor_operator",
         "streammonitor_worker",
     }
     assert "streammonitor_api/catalogue.json" in names
-    assert {f"streammonitor_{part}/py.typed" for part in ("api", "cli", "worker")} <= set(names)
+    assert {
+        f"streammonitor_{part}/py.typed" for part in ("api", "cli", "operator", "worker")
+    } <= set(names)
 
 
 def test_version_is_the_one_of_the_package(command: Path, wheel: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streammonitor_api.conditions import INCIDENTS, NO_INCIDENTS
+from streammonitor_api.conditions import INCIDENTS, NO_INCIDENTS, NO_WORKERS
 from streammonitor_api.errors import StreamMonitorError
 from streammonitor_api.fleet.connect import RedisSettings, examine
 from streammonitor_api.fleet.operator_store import OperatorStore
@@ -39,7 +39,8 @@ from streammonitor_worker.capacity import available_cores
 FOLDER_EVERY_S = 0.5
 """How often it is looked whether a file changed: a person who saved one is not kept waiting."""
 _END_S = 3.0
-_TOLD_BY_EVENTS = (INCIDENTS, NO_INCIDENTS)
+_TOLD_OTHERWISE = (INCIDENTS, NO_INCIDENTS, NO_WORKERS)
+"""Incidents are events; workers are processes that are seen to here."""
 _MISSING = SecretSeen(None, "does not exist; add it to the folder")
 
 
@@ -224,7 +225,7 @@ class LocalFleet:
         for update in updates:
             self._conditions[update.monitor] = update.status.as_json()
             for transition in update.transitions:
-                if transition.reason not in _TOLD_BY_EVENTS:
+                if transition.reason not in _TOLD_OTHERWISE:
                     self._tell(f"{update.monitor}: {transition.message}")
         known = self._inventory.monitors
         self._conditions = {

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from streammonitor_api.events import Event, EventKind
+from streammonitor_api.fleet.records import Gap
 from streammonitor_api.incident import Moment, wall_time
 from streammonitor_api.names import StreamKey
-from streammonitor_cli.demo_report import Row, compare, table
+from streammonitor_cli.demo_report import Row, compare, coverage_lines, table
+from streammonitor_cli.snapshot import StreamView
 from streammonitor_worker.synth.truth import Defect, Truth
 from tests.support.builders import an_incident
 
@@ -94,4 +96,13 @@ def test_table_has_a_line_a_row() -> None:
         "   AT  STREAM             DEFECT               INJECTED  REPORTED  TOLD AFTER",
         " 0:10  demo/news/one      video-black             4.0 s      open       5.0 s  found",
         " 0:40  demo/news/one      video-black             4.0 s         -           -  missed",
+    ]
+
+
+def test_coverage_says_why_it_is_not_whole() -> None:
+    one = StreamView(CH1, None, None, "watching", None, None, 0.98765, 0)
+    gaps = [Gap(CH1, 0, 2_500, "worker-lost"), Gap(CH1, 9_000, None, "opening")]
+
+    assert list(coverage_lines([one], gaps)) == [
+        "       demo/news/one        98.76 % covered  2.5 s worker-lost, still opening"
     ]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from streammonitor_api.errors import FencedError, StreamMonitorError, UnavailableError
+from streammonitor_api.errors import FencedError, StreamMonitorError
 from streammonitor_api.fleet.records import (
     BEAT_S,
     Assignments,
@@ -94,6 +94,7 @@ class Liaison:
         self._assigned: set[str] = set()
         self._asked: Revision | None = None
         self._trouble = Trouble()
+        self._errand_trouble = Trouble()
         self._threads = [
             threading.Thread(target=self._run_beats, name="heartbeat", daemon=True),
             threading.Thread(target=self._run_errands, name="claims", daemon=True),
@@ -175,12 +176,11 @@ class Liaison:
         while (errand := self._errands.get()) is not None:
             try:
                 errand()
-            except UnavailableError as error:
-                self._trouble.begin(error)
-                self._asked = None
             except StreamMonitorError as error:
-                logger.warning("%s", error)
+                self._errand_trouble.begin(error)
                 self._asked = None
+            else:
+                self._errand_trouble.end()
 
     def _claim_all(self) -> None:
         """Claim all that is asked for by now. What others told is read when the last is ours:

@@ -123,15 +123,35 @@ def test_history_is_told_again_to_a_redis_that_lost_its_data(
     drain(sink)
     fleet.scripts.client.flushall()
 
-    sink.send_again()
+    sink.send_again(())
     drain(sink)
-    sink.send_again()
+    sink.send_again(())
     drain(sink)
 
     assert history(fleet) == [("opened", "a1.1"), ("closed", "a1.2")]
     claim = store.read_claim(STREAM)
     assert claim is not None
     assert claim.epoch == epoch
+    sink.close(1)
+
+
+def test_incident_that_went_on_under_a_newer_owner_is_not_told_again(
+    server: RedisServer, own_fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet = own_fleet
+    store, epoch = owner(fleet)
+    sink = RedisSink(store, Worker(store), tmp_path / "spool")
+    sink.put(a_told(epoch=epoch))
+    drain(sink)
+    fleet.scripts.client.flushall()
+
+    sink.send_again(())
+    drain(sink)
+    assert history(fleet) == []
+
+    sink.send_again({"a1"})
+    drain(sink)
+    assert history(fleet) == [("opened", "a1.1")]
     sink.close(1)
 
 

@@ -21,7 +21,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -111,11 +111,17 @@ class RedisSink:
     def put(self, told: FleetEvent) -> None:
         """Keep an event and have it sent; from any thread, without waiting for Redis."""
         self._spool.append(told.as_json().encode())
+        self._own.handed_on.discard(told.event.incident.id)
         self._wake()
 
-    def send_again(self) -> None:
-        """Redis lost its data: send what was sent in the last minutes."""
+    def send_again(self, still_open: Collection[str]) -> None:
+        """Redis lost its data: send what was sent in the last minutes.
+
+        `still_open` are the incidents that the worker has open now. Others that it never closed
+        went on under a newer owner, who tells them: told from here they would be open for ever.
+        """
         waiting = self._spool.rewind()
+        self._own.handed_on = self._own.unclosed() - set(still_open)
         logger.info("Redis lost data; sending the last %d events again", waiting)
         self._wake()
 
@@ -232,6 +238,8 @@ class _Sender:
         self._unclaimed: dict[tuple[StreamKey, int], float] = {}
         self._unfinished: dict[str, tuple[float, FleetEvent]] = {}
         self._ends: dict[str, int] | None = None
+        self.handed_on: set[str] = set()
+        """Incidents that are a newer owner's by now: not to be sent again."""
 
     @property
     def is_mine(self) -> bool:
@@ -245,6 +253,17 @@ class _Sender:
     def is_done(self) -> bool:
         return self.spool.status.waiting == 0 and not self._unfinished
 
+    def unclosed(self) -> set[str]:
+        """Incidents of which there are events in the spool, but not the last."""
+        seen, closed = set(), set()
+        for record in self.spool.pending():
+            with contextlib.suppress(StreamMonitorError):
+                event = FleetEvent.from_json(record).event
+                seen.add(event.incident.id)
+                if event.kind == "closed":
+                    closed.add(event.incident.id)
+        return seen - closed
+
     def send(self) -> None:
         """Send all that waits. Raises UnavailableError, _AgainError."""
         self._ends = None
@@ -254,7 +273,8 @@ class _Sender:
                 return
             try:
                 told = FleetEvent.from_json(record)
-                self._sink.count(self._send(told))
+                if told.event.incident.id not in self.handed_on:
+                    self._sink.count(self._send(told))
             except UnavailableError:
                 raise
             except StreamMonitorError as error:

@@ -234,6 +234,11 @@ class Desk:
         )
         self._put_event(told)
 
+    def open_incidents(self) -> set[str]:
+        """Of the streams that are owned: what was told and not closed."""
+        owned = (duty for duty in self.duties.values() if duty.claimed)
+        return {one.incident.id for duty in owned for one in duty.left_open.values()}
+
     def tell_all_again(self) -> None:
         """Redis lost its data: it is to know again who owns what, and what is open."""
         for stream, epoch in self.duties.held().items():

@@ -138,7 +138,7 @@ class Worker:
     def on_lost_data(self) -> None:
         def take(_now: float) -> None:
             logger.warning("Redis lost what it knew; telling it again")
-            self._sink.send_again()
+            self._sink.send_again(self._desk.open_incidents())
             self._desk.tell_all_again()
 
         self._inbox.put(take)

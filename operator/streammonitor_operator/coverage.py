@@ -158,6 +158,14 @@ class Coverage:
             if stream in self._streams
         }
 
+    def audit(self, noted: Iterable[Gap]) -> None:
+        """Compare with the gaps that Redis has open: one that was written late, after its end,
+        is ended where it began."""
+        for gap in noted:
+            watched = self._streams.get(gap.stream)
+            if (watched is None or watched.gap_from_ms is None) and gap.stream not in self.closed:
+                self.closed[gap.stream] = gap.from_ms
+
     def unwatched(self) -> int:
         """How many streams nobody watches now."""
         return sum(one.gap_from_ms is not None for one in self._streams.values())

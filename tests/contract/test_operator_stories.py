@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
+from streammonitor_api.errors import StreamMonitorError, UnavailableError
+from streammonitor_api.fleet.scripts import Call, Scripts
+from streammonitor_api.fleet.store import OperatorStore, ReaderStore
 from streammonitor_operator.inventory import Inventory, MonitorKey
-from tests.support.fleet_rig import FleetRig, ToyWorker, a_monitor
+from tests.support.fleet_rig import PREAMBLE, FleetRig, ToyWorker, a_monitor
 from tests.support.redis_server import RedisServer
 
+T = TypeVar("T")
 DEEDS = (
     "kill", "pause", "resume", "restart", "drain", "join", "flush", "operator", "remove", "add",
     "change", "lose", "unready", "wait",
@@ -83,22 +90,84 @@ class Story:
             self.rig.start("last")
         self.rig.run(10)
         self.rig.until(self.is_right, 60)
-        self.rig.run(90)
+        self.rig.run(120)
 
     def is_right(self) -> bool:
         streams = self.rig.inventory.streams
         return self.rig.all_watched() and all(len(self.rig.watchers(one)) == 1 for one in streams)
 
 
+class Troubled(Scripts):
+    """A way to Redis on which requests get lost, are not answered, or arrive late."""
+
+    def __init__(self, inner: Scripts, dice: random.Random) -> None:
+        super().__init__(inner.client, inner.address, PREAMBLE)
+        self.share = 0.3
+        self._dice = dice
+        self._late: list[Callable[[], object]] = []
+
+    def run(self, *args: Any) -> Any:
+        return self._troubled(lambda: super(Troubled, self).run(*args))
+
+    def run_many(self, calls: Sequence[Call]) -> list[Any]:
+        return self._troubled(lambda: super(Troubled, self).run_many(calls))
+
+    def command(self, act: Any) -> Any:
+        return self._troubled(lambda: super(Troubled, self).command(act))
+
+    def end(self) -> None:
+        """No more trouble; what is late arrives."""
+        self.share = 0.0
+        while self._late:
+            self._arrive()
+
+    def _troubled(self, act: Callable[[], T]) -> T:
+        if self._late and self._dice.random() < 0.3:
+            self._arrive()
+        fate = self._dice.random()
+        if fate >= self.share:
+            return act()
+        if fate < self.share / 3:
+            act()
+        elif fate < self.share * 2 / 3:
+            self._late.append(act)
+        raise UnavailableError("no answer from Redis in time")
+
+    def _arrive(self) -> None:
+        with contextlib.suppress(StreamMonitorError):
+            self._late.pop(0)()
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_fleet_comes_to_rest(redis_server: RedisServer, seed: int) -> None:
     story = Story(redis_server, seed)
-    rig = story.rig
 
     for _ in range(story.dice.randint(5, 25)):
         story.go_on()
     story.rest()
 
+    assert_right(story)
+
+
+@pytest.mark.parametrize("seed", [*range(6), 12, 20])
+def test_fleet_comes_to_rest_after_trouble_with_redis(redis_server: RedisServer, seed: int) -> None:
+    story = Story(redis_server, seed)
+    rig = story.rig
+    troubled = Troubled(rig.scripts, random.Random(seed))
+    rig.store, rig.reader = OperatorStore(troubled, rig.name), ReaderStore(troubled, rig.name)
+    rig.restart_operator()
+
+    for _ in range(story.dice.randint(5, 20)):
+        story.go_on()
+    troubled.end()
+    story.rest()
+
+    assert_right(story)
+
+
+def assert_right(story: Story) -> None:
+    """Everything is watched by its owner alone, and nothing is left over."""
+    rig = story.rig
     assert story.is_right()
     wanted, ledger = set(rig.inventory.streams), rig.operator.state.ledger
     for stream in wanted:

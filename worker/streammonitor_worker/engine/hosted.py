@@ -31,7 +31,7 @@ from streammonitor_worker.engine.messages import (
     Told,
     WatchOrder,
 )
-from streammonitor_worker.engine.weight import Weight, thread_cpu_s
+from streammonitor_worker.engine.weight import SMOOTHING_S, Weight, thread_cpu_s
 from streammonitor_worker.pipeline import Pipeline
 from streammonitor_worker.source import Rendition, Source, SourceOptions, Waiting, expand
 from streammonitor_worker.status import StreamStatus
@@ -72,6 +72,7 @@ class Hosted:
         self._closed: deque[Incident] = deque(maxlen=CLOSED_KEPT)
         self._weight = Weight()
         self._full_cores: float | None = None
+        self._full_since: float | None = None
         self._cpu_before_s = 0.0
         self._media_before: tuple[int, float] = (0, 0.0)
         self._last_media: float | None = None
@@ -151,8 +152,7 @@ class Hosted:
         lasts_until = self._lasts_until()
         first = statuses[0] if statuses else None
         fidelity = max((_ORDER.index(Fidelity(one.fidelity)) for one in statuses), default=0)
-        if fidelity <= _ORDER.index(self._order.fidelity) and self._weight.cores is not None:
-            self._full_cores = self._weight.cores
+        self._note_full_weight(now, full=fidelity <= _ORDER.index(self._order.fidelity))
         return StreamStats(
             stream=self.stream,
             state="opening" if first is None else first.state,
@@ -173,6 +173,16 @@ class Hosted:
     def fidelity(self) -> Fidelity:
         """The highest at which it may be watched now."""
         return max(self._order.fidelity, self._limit, key=_ORDER.index)
+
+    def _note_full_weight(self, now: float, *, full: bool) -> None:
+        """Remember what it costs as closely as is wanted; the weight follows the fidelity late."""
+        if not full:
+            self._full_since = None
+            return
+        if self._full_since is None:
+            self._full_since = now
+        if self._full_cores is None or now - self._full_since >= 2 * SMOOTHING_S:
+            self._full_cores = self._weight.cores
 
     def _lasts_until(self) -> float | None:
         """Until when media was watched: a segment that comes at once lasts until the next."""

@@ -23,8 +23,9 @@ LOWERED_SHARE = 0.9
 """Share of the capacity to come down to."""
 ROOM_SHARE = 0.8
 """Share of the capacity that may be used after a stream was raised."""
-SETTLE_S = 3.0
-"""Between two changes: weights are smoothed over a few seconds."""
+SETTLE_S = 10.0
+"""Between two changes: weights are smoothed over so long, and whoever was late has to catch up.
+After 3 s, streams were lowered that did not have to be."""
 FIRST_TRIAL_S = 15.0
 LONGEST_TRIAL_S = 240.0
 """Time without shortage before a stream is raised; doubled whenever that was followed by one."""

@@ -11,6 +11,7 @@ import argparse
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from streammonitor_cli.arguments import address, duration
 from streammonitor_cli.process import tell_error, version
 
 if TYPE_CHECKING:
+    from streammonitor_api.events import Event
+    from streammonitor_worker.sinks.lines import JsonLines
     from streammonitor_worker.supervisor.settings import WorkerSettings
     from streammonitor_worker.supervisor.worker import Worker
 
@@ -52,6 +55,7 @@ def register(commands: Any) -> None:
         help="serve /healthz, /readyz, /metrics and /streams here (default: a free port)",
     )
     add("--spool", metavar="DIR", help="keep events here while Redis is away (default: in memory)")
+    add("--events", metavar="FILE", help="write each event there, a line of JSON; - prints them")
     add("--drain", metavar="TIME", help="how long SIGTERM waits for others at most (default: 90s)")
     parser.set_defaults(run=run)
 
@@ -63,10 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     from streammonitor_api.fleet.scripts import Scripts
     from streammonitor_api.fleet.worker_store import WorkerStore
     from streammonitor_api.names import new_incarnation
-    from streammonitor_worker.notify.sending import notifying
+    from streammonitor_worker.notify.sending import Notifications
     from streammonitor_worker.serve import HttpServer
     from streammonitor_worker.supervisor.worker import Worker
     from streammonitor_worker.telemetry.configuration import read_configuration
+    from streammonitor_worker.telemetry.sending import with_sending
     from streammonitor_worker.telemetry.session import Telemetry
 
     settings = read_settings(arguments, os.environ)
@@ -76,9 +81,19 @@ def run(arguments: argparse.Namespace) -> int:
     store = WorkerStore(scripts, settings.fleet, settings.worker, new_incarnation())
     history = ReaderStore(scripts, settings.fleet)
     configuration = read_configuration(os.environ, exposed=True)
-    worker = Worker(settings, store, history, listen=lambda event: telemetry.note(event))
+    notifications = Notifications(scripts, settings.fleet, settings.worker, settings.key)
+    lines = _lines(arguments, os.environ)
+
+    def listen_to(event: Event) -> None:
+        telemetry.note(event)
+        if lines is not None:
+            lines.put(event)
+
+    worker = Worker(settings, store, history, listen=listen_to)
     telemetry = Telemetry(configuration, lambda: list(worker.reporter.statuses()), version())
-    telemetry.observe_worker(worker.reporter.status)
+    telemetry.observe_worker(
+        lambda: with_sending(worker.reporter.status(), worker.sink.status, notifications.status)
+    )
     server = HttpServer(listen, worker.reporter, telemetry.exposition)
     worker.reporter.http_port = server.port
     tell_error(
@@ -86,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"on {settings.capacity_cores:g} cores, fleet {settings.fleet} at {redis.address}"
     )
     try:
-        with _signals(worker), notifying(scripts, settings.fleet, settings.worker, settings.key):
+        with _signals(worker), notifications:
             return worker.run()
     finally:
         server.close()
@@ -155,6 +170,22 @@ def _address(arguments: argparse.Namespace, environment: Mapping[str, str]) -> t
         return address(text)
     except argparse.ArgumentTypeError as error:
         raise InputError(f"--listen: {error}") from None
+
+
+def _lines(arguments: argparse.Namespace, environment: Mapping[str, str]) -> JsonLines | None:
+    from streammonitor_worker.sinks.lines import JsonLines
+
+    name = arguments.events or environment.get(f"{VARIABLE}EVENTS")
+    if not name:
+        return None
+    if name == "-":
+        return JsonLines(sys.stdout)
+    try:
+        return JsonLines(Path(name).open("a", encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"--events {name}: cannot be written, {error.strerror}; name another file"
+        ) from None
 
 
 def _folder(folder: Path) -> Path:

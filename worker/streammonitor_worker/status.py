@@ -40,6 +40,16 @@ class WorkerStatus:
     """Whether Redis answered the last heartbeat."""
     waiting_events: int = 0
     """Events that Redis does not have yet."""
+    dropped_events: int = 0
+    """Events that Redis never got: the spool was full, or there was no disk for it."""
+    spool_bytes: int = 0
+    """What the spool has on disk, events that were sent lately included."""
+    notifications: int = 0
+    """Events that a target took."""
+    notification_failures: int = 0
+    """Attempts that failed."""
+    notifications_given_up: int = 0
+    """Events that a target never got."""
     engines: int = 0
     engine_deaths: int = 0
     """Engines that died since the start."""

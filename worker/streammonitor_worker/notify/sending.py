@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from streammonitor_api.fleet.notifier_store import NotifierStore
 from streammonitor_api.fleet.scripts import Scripts
 from streammonitor_api.names import FleetName, WorkerId
 from streammonitor_api.sealing import FleetKey
 from streammonitor_worker.notify.messages import Messenger
-from streammonitor_worker.notify.notifier import Notifier
+from streammonitor_worker.notify.notifier import Notifier, NotifierStatus
 from streammonitor_worker.notify.refresher import Refresher
 
 
-@contextmanager
-def notifying(
-    scripts: Scripts, fleet: FleetName, worker: WorkerId, key: FleetKey | None
-) -> Iterator[Notifier]:
-    """Send notifications while this lasts; what is unsent then is left to other workers.
+class Notifications:
+    """Sends them while it is entered; what is unsent at the end is left to other workers.
 
     `key` opens the secrets of targets; without it those that have some get nothing from here.
     """
-    messenger = Messenger(fleet, key)
-    store = NotifierStore(scripts, fleet, worker)
-    notifier, refresher = Notifier(store, messenger), Refresher(store, messenger)
-    notifier.start()
-    refresher.start()
-    try:
-        yield notifier
-    finally:
-        refresher.close()
-        notifier.close()
-        messenger.close()
+
+    def __init__(
+        self, scripts: Scripts, fleet: FleetName, worker: WorkerId, key: FleetKey | None
+    ) -> None:
+        self._messenger = Messenger(fleet, key)
+        store = NotifierStore(scripts, fleet, worker)
+        self._notifier = Notifier(store, self._messenger)
+        self._refresher = Refresher(store, self._messenger)
+
+    @property
+    def status(self) -> NotifierStatus:
+        return self._notifier.status
+
+    def __enter__(self) -> Notifications:
+        self._notifier.start()
+        self._refresher.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._refresher.close()
+        self._notifier.close()
+        self._messenger.close()

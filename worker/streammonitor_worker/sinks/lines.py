@@ -6,8 +6,7 @@ import logging
 import threading
 from typing import TextIO
 
-from streammonitor_api.events import as_line
-from streammonitor_api.fleet.records import FleetEvent
+from streammonitor_api.events import Event, as_line
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +19,12 @@ class JsonLines:
         self._lock = threading.Lock()
         self._gone = False
 
-    def put(self, told: FleetEvent) -> None:
+    def put(self, event: Event) -> None:
         with self._lock:
             if self._gone:
                 return
             try:
-                self._file.write(as_line(told.event) + "\n")
+                self._file.write(as_line(event) + "\n")
                 self._file.flush()
             except OSError as error:
                 self._gone = True

@@ -60,13 +60,13 @@ class Worker:
         self._superseded = False
         self.reporter = Reporter(settings, store.incarnation)
         self._liaison = Liaison(store, self, lambda whole: self.reporter.beat(whole=whole), history)
-        self._sink = RedisSink(store, self, settings.spool)
+        self.sink = RedisSink(store, self, settings.spool)
         self._desk = Desk(
             Workshop(settings.engines, self._on_engine),
             Shedding(settings.capacity_cores),
             settings.key,
             claim=self._liaison.claim,
-            put=self._sink.put,
+            put=self.sink.put,
             listen=listen,
         )
 
@@ -138,7 +138,7 @@ class Worker:
     def on_lost_data(self) -> None:
         def take(_now: float) -> None:
             logger.warning("Redis lost what it knew; telling it again")
-            self._sink.send_again(self._desk.open_incidents())
+            self.sink.send_again(self._desk.open_incidents())
             self._desk.tell_all_again()
 
         self._inbox.put(take)
@@ -185,7 +185,7 @@ class Worker:
             stats=desk.stats,
             trouble=desk.trouble,
             notes=desk.notes,
-            waiting_events=self._sink.waiting,
+            waiting_events=self.sink.waiting,
             redis_up=self._liaison.reached and not self._liaison.trouble,
             engine_deaths=desk.workshop.deaths,
             lowered=desk.lowered,
@@ -222,7 +222,7 @@ class Worker:
         return self._drain_until is not None and not len(self._desk.duties)
 
     def _finish(self) -> None:
-        if not self._superseded and not self._sink.close(FLUSH_S):
-            logger.warning("%d events wait for Redis and are left behind", self._sink.waiting)
+        if not self._superseded and not self.sink.close(FLUSH_S):
+            logger.warning("%d events wait for Redis and are left behind", self.sink.waiting)
         self._desk.workshop.stop()
         self._liaison.stop(goodbye=not self._superseded, wait_s=LAST_S)

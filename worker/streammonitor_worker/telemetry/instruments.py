@@ -19,6 +19,11 @@ and of a worker of a fleet:
     streammonitor_worker_ready, streammonitor_worker_draining
     streammonitor_worker_redis_up                            it answered the last heartbeat
     streammonitor_worker_waiting_events                      that Redis does not have yet
+    streammonitor_worker_dropped_events_total                that Redis never got
+    streammonitor_worker_spool_bytes
+    streammonitor_worker_notifications_total                 events that a target took
+    streammonitor_worker_notification_failures_total         attempts that failed
+    streammonitor_worker_notifications_given_up_total        events that a target never got
     streammonitor_worker_engines
     streammonitor_worker_engine_deaths_total
     streammonitor_worker_claimed_streams
@@ -47,13 +52,24 @@ _WORKER = {
     "draining": "1 while it hands its streams over, to end.",
     "redis_up": "1 while Redis answers its heartbeats.",
     "waiting_events": "Events that Redis does not have yet.",
+    "dropped_events": "Events that Redis never got, as the spool was full.",
+    "spool_bytes": "What the spool has on disk.",
+    "notifications": "Events that a webhook or an Alertmanager took.",
+    "notification_failures": "Attempts to notify that failed.",
+    "notifications_given_up": "Events that a webhook or an Alertmanager never got.",
     "engines": "Processes that watch streams.",
     "engine_deaths": "Engines that died.",
     "claimed_streams": "Streams that it owns.",
     "quarantined_streams": "Streams that are not watched because they kill their engine.",
     "lowered_streams": "Streams watched less closely than wanted, as capacity is short.",
 }
-_COUNTED = {"engine_deaths"}
+_COUNTED = {
+    "engine_deaths",
+    "dropped_events",
+    "notifications",
+    "notification_failures",
+    "notifications_given_up",
+}
 Read = Callable[[], Iterable[Observation]]
 
 

@@ -18,6 +18,7 @@ from streammonitor_worker.synth import Injection, Recipe
 from streammonitor_worker.synth.live import LiveStream
 from tests.support.fleet_workers import await_that
 from tests.support.local_fleet import LocalFleetProcess, command, monitor_text, watched
+from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.timeout(240)
 BLACK_EACH_S = 12.0
@@ -198,6 +199,30 @@ def test_incidents_are_followed(fleet: LocalFleetProcess, url: str, tmp_path: Pa
         "ONSET", "LASTED", "SEVERITY", "DETECTOR", "TRACK", "STREAM", "MEASURE",
     ]  # fmt: skip
     assert "video-black" in table[1]
+
+
+def test_redis_of_ones_own_holds_several_fleets(
+    tmp_path: Path, redis_server: RedisServer, url: str
+) -> None:
+    own = LocalFleetProcess(
+        tmp_path, "--redis", redis_server.url, "--name", "own", "--workers", "1"
+    )
+    (own.monitors / "a.yaml").write_text(monitor_text("sports", {"ch1": url}))
+    own.start()
+    try:
+        by_folder = own.await_status(watched(1), "the stream is watched")
+        line = command("status", "--fleet", redis_server.url, "--name", "own", "--output", "json")
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
+        by_url = json.loads(done.stdout)
+        assert owners(by_url) == owners(by_folder) == {"prod/sports/ch1": "worker-1"}
+
+        (tmp_path / "other").mkdir()
+        other = LocalFleetProcess(tmp_path / "other", *own.options)
+        other.start()
+        await_that(lambda: "own" in other.said(), "the other fleet is refused", within_s=40.0)
+        assert other.wait() == 2
+    finally:
+        own.end()
 
 
 def children(fleet: LocalFleetProcess, what: str) -> list[int]:

@@ -43,13 +43,13 @@ class LocalFleetProcess:
         self.state = folder / "state"
         self.monitors = folder / "monitors"
         self.monitors.mkdir(exist_ok=True)
-        self._options = options
+        self.options = options
         self._log = folder / "fleet.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        line = command("fleet", self.monitors, "--state", self.state, *self._options)
+        line = command("fleet", self.monitors, "--state", self.state, *self.options)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(line, stdout=log, stderr=log, env=environment)
 
@@ -57,6 +57,11 @@ class LocalFleetProcess:
         """End it as Ctrl-C does; returns its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
+        return self.wait(within_s)
+
+    def wait(self, within_s: float = 20.0) -> int:
+        """Wait for its end; returns its exit code."""
+        assert self._process is not None
         return self._process.wait(within_s)
 
     def kill(self) -> None:

@@ -57,7 +57,8 @@ from streammonitor_worker.detectors.base import Detector, Measure, Settings, set
 from streammonitor_worker.media import Picture
 from streammonitor_worker.media.arrival import Arrival
 from streammonitor_worker.media.bars import BAR_SHARE
-from streammonitor_worker.media.still import Spot, Still, contrast
+from streammonitor_worker.media.life import SPARSE_S, Life
+from streammonitor_worker.media.still import Still, contrast
 from streammonitor_worker.media.stretch import (
     QUIET_DRIFT,
     QUIET_PEAK,
@@ -69,7 +70,7 @@ from streammonitor_worker.media.stretch import (
 from streammonitor_worker.media.tiles import rms
 from streammonitor_worker.media.uniform import FLAT_SPREAD
 
-_SETTLED_S = 0.3
+_SETTLED_S = SPARSE_S
 """A picture becomes the reference after this time: an encoder has drawn it, repeats of a cadence
 are over, and only then the full luma is copied. Where only key pictures come, it does at once."""
 _TOLD_PICTURES = 3
@@ -82,27 +83,9 @@ pictures that are refined in passing two."""
 _CLEAR_STEP = 2.0
 """Levels of change from picture to picture that no encoder refines a picture by: below, a step is
 movement only if the tiles drift as well."""
-_CONTRAST_SHARE, _SMALLEST_LIMIT = 0.45, 0.8
-_COARSE = 2.3
-_KEY_INTERVAL_S = 0.4
-"""Where every picture is a key picture, none is an exception."""
-_FADE_LIMIT = 0.9
-_COLOUR_EACH = 4
-"""Pictures of which one is compared in colour: what changes seldom does so in colour alone."""
-_SPOT_CHANGE = 16.0
-"""Levels that the noise of key pictures can change a tile by."""
-_KEY_FLOOR, _KEY_TIMES = 3.0, 8.0
-"""What is usual in the tiles of a key picture: 3 levels and twice the 90th percentile, which is
-four times the mean."""
-_CLEAR_DETAIL = 2.3
-"""A detail that exceeds what is noise so many times is not the encoder's."""
 _LONE_PEAK, _LONE_SHARE = 6.0, 0.16
 """A tile that changes alone does so by this many levels, and has so much of the squared change of
 all: digits have from 0.25 on, what an encoder draws better up to 0.1 (0.36 in its first second)."""
-_DRAWN_S = 0.6
-"""After a key picture all of the picture has been looked at in this time."""
-_COARSE_COLOUR = 3.0
-"""Levels that colour can drift by when a codec that left it out draws it."""
 _FLOOR_DB = -100.0
 
 
@@ -138,11 +121,11 @@ class VideoFreeze(Detector[Picture]):
 
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings)
-        self._largest_limit: float = 255 * 10 ** (self.settings.drift / 20)
+        largest = 255 * 10 ** (self.settings.drift / 20)
+        self._life = Life(largest, self.settings.detail)
         self._time, self._interval = 0.0, 0.0
         self._pace, self._drift_pace = Pace(QUIET_STEP), Pace(QUIET_DRIFT)
         self._peak_pace = Pace(QUIET_PEAK)
-        self._spot: Spot | None = None
         self._wary_until = -math.inf
         self._stretch = Stretch(0.0)
         self._arrival = Arrival()
@@ -158,7 +141,7 @@ class VideoFreeze(Detector[Picture]):
         is_sparse = self._interval >= _SETTLED_S
         if picture.change is None or (is_sparse and self._stretch.still is None):
             # Nothing to compare with: the first picture, or none was kept in full long before.
-            self._spot = None
+            self._life.forget()
             yield from self._begin(picture, Seen(picture.time, picture.end, 255.0))
             return
         seen = Seen(picture.time, picture.end, picture.change, picture.key)
@@ -199,7 +182,7 @@ class VideoFreeze(Detector[Picture]):
             return True
         if stretch.first is None:
             stretch.first = before
-            stretch.limit = self._limit(contrast(before))
+            stretch.limit = self._life.limit(contrast(before))
         seen.stands_out = peak >= max(_LONE_PEAK, drift * math.sqrt(_LONE_SHARE * change.size))
         if settled:
             seen.quiet = self._interval >= _SETTLED_S or stretch.is_quiet(seen.step, peak)
@@ -212,13 +195,7 @@ class VideoFreeze(Detector[Picture]):
     def _shows_another(self, picture: Picture, seen: Seen) -> bool:
         """Whether the picture differs from the first one by more than noise; if not, hold it."""
         stretch = self._stretch
-        if stretch.still is not None:
-            differs = self._differs(picture, stretch.still, seen)
-        elif stretch.first is not None:
-            stretch.drift = rms(picture.tiles - stretch.first)
-            differs = stretch.drift > _COARSE * stretch.limit
-        if not differs and self._spot is not None:
-            differs = self._spot_lives(picture, self._spot, seen)
+        differs = self._life.is_in(picture, stretch, seen, self._interval)
         if differs:
             self._pace.restart(seen.step)
             self._drift_pace.forget()
@@ -227,57 +204,6 @@ class VideoFreeze(Detector[Picture]):
             stretch.held.append(seen)
         return differs
 
-    def _spot_lives(self, picture: Picture, spot: Spot, seen: Seen) -> bool:
-        least = max(_SPOT_CHANGE, 0.5 * spot.usual)
-        if picture.key and self._interval < _SETTLED_S:
-            least = max(least, self.settings.detail * (_KEY_FLOOR + _KEY_TIMES * seen.step))
-        return spot.change(picture) > least
-
-    def _differs(self, picture: Picture, still: Still, seen: Seen) -> bool:
-        stretch = self._stretch
-        stretch.drift, fade = still.drift(picture)
-        since_key = picture.time - max(stretch.last_key, stretch.onset)
-        if picture.key:
-            stretch.last_key = picture.time
-            most = _COARSE * self._limit(still.contrast)
-            if since_key >= _KEY_INTERVAL_S and stretch.limit < stretch.drift <= most:
-                stretch.limit = min(1.25 * stretch.drift, most)
-        if stretch.drift > stretch.limit or abs(fade) > _FADE_LIMIT:
-            return True
-        stretch.doubt.settle(picture.time)
-        if self._colour_lives(picture, still) or self._detail_lives(picture, still):
-            return True
-        return seen.stands_out and self._is_life(picture)
-
-    def _colour_lives(self, picture: Picture, still: Still) -> bool:
-        stretch = self._stretch
-        if stretch.pictures % _COLOUR_EACH:
-            return False
-        drift = still.colour_drift(picture)
-        if drift <= max(stretch.limit, stretch.colour_limit):
-            return False
-        stretch.colour_limit = 1.25 * drift
-        return drift > max(_COARSE * stretch.limit, _COARSE_COLOUR) or self._is_life(picture)
-
-    def _detail_lives(self, picture: Picture, still: Still) -> bool:
-        detail = still.next_detail(picture, self._interval)
-        if detail.excess <= self.settings.detail:
-            return False
-        if detail.excess <= _CLEAR_DETAIL * self.settings.detail and not self._is_life(picture):
-            still.redraw(picture)
-            return False
-        self._spot = Spot(picture, detail)
-        return True
-
-    def _is_life(self, picture: Picture) -> bool:
-        """Whether another change of a detail is life; where it may be the encoder's, that stays in
-        doubt until the picture rests."""
-        if self._interval >= _SETTLED_S:
-            return True
-        stretch = self._stretch
-        by_key = picture.time - stretch.last_key <= _DRAWN_S
-        return stretch.doubt.is_life(picture.time, stretch.onset, by_key=by_key)
-
     def _never_rests(self) -> bool:
         """Whether the picture changes all the time without going anywhere: grain, noise."""
         step = self._stretch.restless_step()
@@ -285,11 +211,6 @@ class VideoFreeze(Detector[Picture]):
             return False
         self._pace.restart(step)
         return True
-
-    def _limit(self, between_tiles: float) -> float:
-        """Levels of drift allowed to a picture of this contrast."""
-        limit = max(_CONTRAST_SHARE * between_tiles, _SMALLEST_LIMIT)
-        return min(limit, self._largest_limit)
 
     def _begin(self, picture: Picture, seen: Seen) -> Iterator[Measure]:
         """Tell that the stretch is over; this picture is the first of the next."""
@@ -307,14 +228,13 @@ class VideoFreeze(Detector[Picture]):
         self._stretch = Stretch(picture.time)
         if self._interval >= _SETTLED_S:
             self._settle(picture)
-        if self._spot is not None:
-            self._spot.keep(picture)
+        self._life.begin(picture)
 
     def _settle(self, picture: Picture) -> None:
         """Make this picture the reference."""
         stretch = self._stretch
         stretch.still = Still(picture)
-        stretch.limit = self._limit(stretch.still.contrast)
+        stretch.limit = self._life.limit(stretch.still.contrast)
         stretch.has_content = _has_content(picture)
 
     def _tell(self, picture: Picture) -> Iterator[Measure]:

@@ -117,6 +117,7 @@ class Feed:
                 followed.specs,
                 monitor is not None and monitor.spec.suspend,
                 followed.fault,
+                uid,
                 last_status=read_status(written.get("status")),
             )
         )

@@ -45,6 +45,8 @@ class Monitor:
     specs: tuple[StreamSpec, ...]
     suspended: bool = False
     fault: Fault | None = None
+    uid: str = ""
+    """Another one says that it was deleted and made anew: it has no status yet."""
     last_status: Status | None = field(default=None, compare=False)
     """As the resource has it: an operator that starts writes only what differs from that."""
 
@@ -70,6 +72,8 @@ class Changes:
     streams: dict[StreamKey, None] = field(default_factory=dict)
     """Streams that came, changed or went: look them up."""
     monitors: dict[MonitorKey, None] = field(default_factory=dict)
+    ended_monitors: dict[MonitorKey, None] = field(default_factory=dict)
+    """Monitors that were deleted, be it that there is another one of the name now."""
     gone_workers: dict[WorkerId, Incarnation | None] = field(default_factory=dict)
     """Workers that are known to have died, before their heartbeat tells."""
 
@@ -77,6 +81,7 @@ class Changes:
         """Put what changed since on top."""
         self.streams.update(later.streams)
         self.monitors.update(later.monitors)
+        self.ended_monitors.update(later.ended_monitors)
         self.gone_workers.update(later.gone_workers)
 
     def __bool__(self) -> bool:
@@ -112,6 +117,8 @@ class Inventory:
             return
         wanted = {spec.stream: spec for spec in monitor.wanted}
         with self._lock:
+            if before is not None and before.uid != monitor.uid:
+                self._changes.ended_monitors[monitor.key] = None
             self._monitors[monitor.key] = monitor
             self._changes.monitors[monitor.key] = None
             for stream in _streams_of(before):
@@ -127,7 +134,7 @@ class Inventory:
             before = self._monitors.pop(key, None)
             if before is None:
                 return
-            self._changes.monitors[key] = None
+            self._changes.monitors[key] = self._changes.ended_monitors[key] = None
             for stream in _streams_of(before):
                 self._drop(stream)
         self.on_change()

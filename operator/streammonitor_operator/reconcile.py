@@ -276,6 +276,8 @@ class Reconciler:
         self._changes = Changes()
         for stream in changes.streams:
             self._take_stream(stream)
+        for monitor in changes.ended_monitors:
+            self.reporter.forget(monitor)
         for monitor in changes.monitors:
             self.state.soil(monitor, self.redis_ms)
         self.state.prune()

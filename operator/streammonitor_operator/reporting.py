@@ -93,6 +93,10 @@ class Reporter:
                 updates.append(update)
         return updates
 
+    def forget(self, monitor: MonitorKey) -> None:
+        """A monitor was deleted: another one of its name has no status yet."""
+        self._told.pop(monitor, None)
+
     def report_outage(self, problem: str, now_ms: int, now: float) -> list[Update]:
         """Redis cannot be used: say so in each status once that has lasted.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -223,7 +224,7 @@ def test_operator_restart_moves_nothing_and_writes_no_status(rig: FleetRig) -> N
     rig.restart_operator(inventory)
     rig.run(5)
     again = a_monitor(streams=9)
-    rig.apply(type(again)(again.key, again.generation, again.specs, last_status=status))
+    rig.apply(replace(again, last_status=status))
     rig.run(20)
 
     assert rig.owners() == before
@@ -355,6 +356,22 @@ def test_statuses_are_written_on_transitions_only(rig: FleetRig) -> None:
     ]
     assert rig.updates[-1].status.watched == 2
     assert rig.updates[-1].transitions[0].reason == "SourceUnavailable"
+
+
+@pytest.mark.parametrize("way", ["deleted and applied", "replaced"])
+def test_monitor_that_is_made_anew_gets_a_status(rig: FleetRig, way: str) -> None:
+    rig.start("a")
+    rig.apply(a_monitor())
+    rig.until(rig.all_watched)
+    rig.run(5)
+    assert len(rig.updates) == 1
+
+    if way != "replaced":
+        rig.inventory.drop_monitor(SPORTS)
+    rig.apply(replace(a_monitor(), uid="another"))
+    rig.run(10)
+
+    assert len(rig.updates) == 2
 
 
 def test_gaps_tell_what_a_death_cost(rig: FleetRig) -> None:

@@ -144,5 +144,3 @@ def _log_everything() -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("streammonitor").setLevel(logging.INFO)
-    # It says that signals are not its own business.
-    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)

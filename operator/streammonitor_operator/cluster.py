@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -74,7 +75,6 @@ class Cluster:
         self._kubernetes = kubernetes
         self._loads = loads
         self._home = options.home or home_namespace(kubernetes.connection)
-        self._not_watching: dict[str, str] = {}
         self.feed = Feed(inventory, key)
         self.pods = Pods()
         self.monitors = Delivery("StreamMonitors")
@@ -94,9 +94,8 @@ class Cluster:
             group.create_task(self.outbox.run())
 
     def problem(self) -> str | None:
-        """Why a watch must be taken for dead; None while all is well, or nothing can be known."""
-        late = self.monitors.problem(time.monotonic())
-        return late or next(iter(self._not_watching.values()), None)
+        """Why the watch must be taken for dead; None while it delivers, or nothing can be known."""
+        return self.monitors.problem(time.monotonic())
 
     # What comes in
 
@@ -113,7 +112,7 @@ class Cluster:
     def _see_pod(self, kind: str | None, written: Mapping[str, Any]) -> None:
         worker = self.pods.see(kind, written)
         if worker is not None and kind is not None:
-            _log.info("worker %s: its pod is gone; its streams go to others", worker)
+            _log.info("worker %s: its pod is gone", worker)
             self._inventory.lose_worker(worker)
 
     def _see_node(self, kind: str | None, written: Mapping[str, Any]) -> None:
@@ -121,7 +120,7 @@ class Cluster:
             return
         node = written["metadata"]["name"]
         for worker in self.pods.lose_node(node):
-            _log.info("worker %s: its node %s is gone; its streams go to others", worker, node)
+            _log.info("worker %s: its node %s is gone", worker, node)
             self._inventory.lose_worker(worker)
 
     # Watches
@@ -135,6 +134,8 @@ class Cluster:
                 return
             except KubernetesError as error:
                 text = str(error)
+                if error.status == 403:
+                    text += "; grant the operator what manifests/rbac.yaml has"
                 if error.status == 404:
                     text = (
                         "StreamMonitor is not installed in this cluster; install it: "
@@ -147,12 +148,12 @@ class Cluster:
 
     async def _watch_monitors(self) -> None:
         namespaces = self._options.namespaces
-        registry = handlers.monitor_watch(self._see_monitor)
+        registry = handlers.monitor_watch(self._hand_over(self._see_monitor))
         await self._watch("StreamMonitors", registry, namespaces)
 
     async def _watch_pods(self) -> None:
-        see_node = self._see_node if await self._may_watch_nodes() else None
-        registry = handlers.pod_watch(self._see_pod, see_node)
+        see_node = self._hand_over(self._see_node) if await self._may_watch_nodes() else None
+        registry = handlers.pod_watch(self._hand_over(self._see_pod), see_node)
         await self._watch("worker pods", registry, (self._home,))
 
     async def _watch(
@@ -160,22 +161,36 @@ class Cluster:
     ) -> None:
         """Have kopf watch; begin again where it gives up."""
         while True:
-            self._not_watching.pop(kind, None)
-            try:
-                await kopf.operator(
-                    registry=registry,
-                    settings=handlers.settings(self._options.worker_selector),
-                    clusterwide=not namespaces,
-                    namespaces=namespaces,
-                    standalone=True,
-                )
-                problem = "it ended"
-            except Exception as error:  # whatever it is, the next attempt may do
-                problem = str(error) or type(error).__name__
-            text = f"the watch of {kind} ended, begun again: {problem}"
-            self._not_watching[kind] = text
-            _log.warning("%s", text)
+            problem = await self._watch_once(registry, namespaces)
+            _log.warning("the watch of %s ended, begun again: %s", kind, problem)
             await asyncio.sleep(_BEGIN_AGAIN_S)
+
+    async def _watch_once(
+        self, registry: kopf.OperatorRegistry, namespaces: tuple[str, ...]
+    ) -> str:
+        """Watch until kopf gives up; returns why."""
+        stop = threading.Event()
+        selector = self._options.worker_selector
+        watching = asyncio.ensure_future(
+            asyncio.to_thread(handlers.watch, registry, namespaces, selector, stop)
+        )
+        try:
+            await asyncio.shield(watching)
+        except Exception as error:  # whatever it is, the next attempt may do
+            return str(error) or type(error).__name__
+        finally:
+            stop.set()
+            await asyncio.wait([watching])
+        return "it ended"
+
+    def _hand_over(self, see: handlers.See) -> handlers.See:
+        """What a watch tells in its thread is taken in here, in the order in which it comes."""
+        loop = asyncio.get_running_loop()
+
+        def take(kind: str | None, written: Mapping[str, Any]) -> None:
+            loop.call_soon_threadsafe(see, kind, written)
+
+        return take
 
     async def _may_watch_nodes(self) -> bool:
         if not self._options.watch_nodes:

@@ -5,11 +5,15 @@ and no request. No indexes (the inventory is one), no finalizers (a monitor that
 behind that its going could not be seen by), no timers.
 
 There are two watches, as their scopes differ: monitors in the namespaces that are served, worker
-pods in the operator's own.
+pods in the operator's own. Each has a thread and an event loop of its own: a kopf that ends, when
+an API server refuses it for a while, cancels every task of its loop that began after it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,13 +56,37 @@ def pod_watch(see: See, see_node: See | None) -> kopf.OperatorRegistry:
     return registry
 
 
+def watch(
+    registry: kopf.OperatorRegistry,
+    namespaces: tuple[str, ...],
+    worker_selector: str,
+    stop: threading.Event,
+) -> None:
+    """Watch until `stop`, in the thread that this is called in; no namespaces are all of them.
+
+    Raises whatever kopf gives up with.
+    """
+    # It says that signals are none of its business in this thread.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+    asyncio.run(
+        kopf.operator(
+            registry=registry,
+            settings=_settings(worker_selector),
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            standalone=True,
+            stop_flag=stop,
+        )
+    )
+
+
 def _registry() -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(log_in)
     return registry
 
 
-def settings(worker_selector: str = WORKER_SELECTOR) -> kopf.OperatorSettings:
+def _settings(worker_selector: str) -> kopf.OperatorSettings:
     """How kopf is to watch."""
     made = kopf.OperatorSettings()
     made.peering.standalone = True  # two operators are told apart by their terms

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streammonitor_api.fleet.records import DEAD_AFTER_S
 from streammonitor_api.names import StreamKey
 from streammonitor_api.resource.crd import build_crd
 from streammonitor_api.sealing import Credentials, FleetKey, generate_key
@@ -22,7 +23,6 @@ from tests.support.resources import a_stream
 
 PASSWORD = "hunter2-geheim"  # noqa: S105  # of nobody
 LOGIN = {"name": "cdn-login"}
-DEAD_AFTER_S = 3.0
 
 
 class Setting:
@@ -148,13 +148,52 @@ def test_deleted_pod_fails_over_before_its_heartbeat_times_out(setting: Setting)
     monitors.create("sports", streams=[a_stream(f"s{number}") for number in range(6)])
     monitors.await_condition("sports", "Ready", "AllStreamsWatched")
     lost, other = setting.workers
-    assert lost.has
+    had = set(lost.has)
+    assert had
 
-    # Its heartbeats go on: only the watch can tell.
+    lost.die()
     path = f"/api/v1/namespaces/{monitors.namespace}/pods/{lost.name}"
     monitors.server.delete(path, gracePeriodSeconds="0")
 
-    wait_until(lambda: len(other.has) == 6, DEAD_AFTER_S - 0.5, "all streams are with the other")
+    wait_until(lambda: had <= set(other.has), WITHIN_S, "all its streams are with the other")
+    assert_told_before_it_was_silent(setting.operator.log, f"{lost.name}: its pod is gone", lost)
+
+
+def assert_told_before_it_was_silent(log: str, told: str, worker: PretendWorker) -> None:
+    """The watch told of its end, not its heartbeats, which time out after 3 s."""
+    found = re.search(rf"{worker.name}: is dead, last heartbeat ([0-9.]+) s ago", log)
+    assert found, log
+    assert log.index(told) < found.start()
+    assert float(found[1]) < DEAD_AFTER_S
+
+
+def test_removed_node_fails_over_its_workers(
+    apiserver: ApiServer, namespace: str, redis_server: RedisServer, fleet: Fleet, tmp_path: Path
+) -> None:
+    monitors = Monitors(apiserver, namespace)
+    node = f"node-of-{namespace}"
+    apiserver.create("/api/v1/nodes", {"metadata": {"name": node}})
+    put_pod(apiserver, namespace, "worker-0", node=node)
+    put_pod(apiserver, namespace, "worker-1")
+    with (
+        pretend_workers(fleet.scripts, fleet.name, "worker-0", "worker-1", pods=True) as workers,
+        operator_process(
+            apiserver, tmp_path, redis_server.url, "--namespaces", namespace,
+            fleet=fleet.name, namespace=namespace,
+        ) as operator,
+    ):  # fmt: skip
+        monitors.create("sports", streams=[a_stream(f"s{number}") for number in range(6)])
+        monitors.await_condition("sports", "Ready", "AllStreamsWatched")
+        lost, other = workers
+        had = set(lost.has)
+        assert had
+
+        lost.die()
+        apiserver.delete(f"/api/v1/nodes/{node}")
+
+        wait_until(lambda: had <= set(other.has), WITHIN_S, "its streams are with the other")
+        told = f"{lost.name}: its node {node} is gone"
+        assert_told_before_it_was_silent(operator.log, told, lost)
 
 
 def test_deletion_cost_follows_the_load(setting: Setting) -> None:

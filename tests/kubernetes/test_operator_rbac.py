@@ -12,7 +12,7 @@ import yaml
 from streammonitor_api.sealing import generate_key
 from tests.support.apiserver import ApiServer, wait_until
 from tests.support.fleet_contract import Fleet
-from tests.support.monitors import Monitors, put_pod
+from tests.support.monitors import WITHIN_S, Monitors, put_pod
 from tests.support.operator_process import operator_process
 from tests.support.pretend_worker import pretend_workers
 from tests.support.redis_server import RedisServer
@@ -105,8 +105,9 @@ def exercise(
         monitors.await_true(lambda: monitors.events("sports"), "an Event")
         path = f"/api/v1/namespaces/{home}/pods/worker-0"
         wait_until(lambda: "annotations" in server.get(path)["metadata"], 30, "a deletion cost")
+        workers[0].die()
         server.delete(path, gracePeriodSeconds="0")
-        wait_until(lambda: len(workers[1].has) == 2, 10, "failover")
+        wait_until(lambda: len(workers[1].has) == 2, WITHIN_S, "failover")
     assert operator.process.returncode == 0, operator.log
 
 

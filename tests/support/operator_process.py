@@ -96,6 +96,9 @@ def operator_process(
         if await_ready:
             wait_until(operator.is_ready, START_S, "the operator is ready")
         yield operator
+    except AssertionError as error:
+        error.add_note(operator.log[-5000:])
+        raise
     finally:
         process.terminate()
         try:

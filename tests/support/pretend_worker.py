@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from streammonitor_api.errors import FencedError
+from streammonitor_api.errors import FencedError, UnavailableError
 from streammonitor_api.fleet.records import (
+    TABLE_EVERY_S,
     Assignment,
     Heartbeat,
     StreamRow,
@@ -35,6 +37,7 @@ class PretendWorker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.beats = self._serial = self._revision = 0
         self._table: StreamTable | None = StreamTable(0, ())
+        self._written = time.monotonic()
 
     def start(self) -> PretendWorker:
         self._thread.start()
@@ -49,11 +52,15 @@ class PretendWorker:
         while not self._stop.wait(BEAT_S):
             try:
                 self._beat()
+            except UnavailableError:
+                continue  # a busy machine: the next beat may do
             except FencedError:
                 return
 
     def _beat(self) -> None:
         store = self._store
+        if time.monotonic() - self._written > TABLE_EVERY_S:
+            self._write_table()
         beat = Heartbeat(
             worker=store.worker,
             incarnation=store.incarnation,
@@ -77,7 +84,12 @@ class PretendWorker:
             self.has[stream] = assignment
         for stream in set(self.has) - set(found.by_stream):
             del self.has[stream]
+        self._write_table()
+
+    def _write_table(self) -> None:
+        """Have the table sent with the next beat."""
         self._serial += 1
+        self._written = time.monotonic()
         self._table = StreamTable(self._serial, tuple(map(self._row, self.has.values())))
 
     def _row(self, assignment: Assignment) -> StreamRow:
@@ -87,7 +99,7 @@ class PretendWorker:
             state="watching",
             claimed=True,
             weight_cores=0.1,
-            last_picture_wall=wall_time(1_700_000_000.0),
+            last_picture_wall=wall_time(time.time()),
             spec_revision=assignment.spec_revision,
         )
 

@@ -8,14 +8,6 @@ from pydantic import Field
 
 from streammonitor_api.resource.base import ResourceModel, Whole
 
-READY = "Ready"
-"""Every wanted stream is assigned and watched."""
-DEGRADED = "Degraded"
-"""Something is less than was asked for: fidelity, coverage, a part of the specification."""
-ALERTING = "Alerting"
-"""There are open incidents."""
-CONDITION_TYPES = (READY, DEGRADED, ALERTING)
-
 MOST_INCIDENTS = 20
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

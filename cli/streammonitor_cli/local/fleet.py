@@ -121,8 +121,8 @@ class LocalFleet:
             self.workers.look(now)
         if now >= self._look_at_folder:
             self._look_at_folder = now + FOLDER_EVERY_S
-            self._read_folder()
-            self._feed_all()
+            if self._read_folder():
+                self._feed_all()
 
     @property
     def pids(self) -> dict[WorkerId, int]:
@@ -185,15 +185,17 @@ class LocalFleet:
         with contextlib.suppress(asyncio.CancelledError):
             await running
 
-    def _read_folder(self) -> None:
+    def _read_folder(self) -> bool:
+        """Whether anything has changed there."""
         applied = self._folder.look()
         if applied is None:
-            return
+            return False
         before = () if self._applied is None else self._applied.problems
         for problem in applied.problems:
             if problem not in before:
                 self._tell(problem)
         self._applied = applied
+        return True
 
     def _feed_all(self) -> None:
         """Say how all monitors are now; what did not change costs nothing."""

@@ -63,31 +63,47 @@ class Applied:
 
 
 class Folder:
-    """Reads a folder again and again; files that did not change are not read."""
+    """Reads a folder again and again; files that did not change are not read.
+
+    A file that changes is read once it has been the same for two looks: an editor may be writing
+    it, or be about to put another in its place.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._files: dict[Path, _File] = {}
+        self._changing: dict[Path, Stamp | None] = {}
+        """Files that differed when it was looked last, as they were then; None: gone."""
+        self._has_looked = False
 
     def look(self) -> Applied | None:
         """What the folder says now; None if that is what it said before. Raises InputError where
         there is no such folder."""
         stamps = dict(self._stamps())
-        gone = [path for path in self._files if path not in stamps]
-        changed = [
+        known = {path: file.stamp for path, file in self._files.items()}
+        changing = {
+            path: stamps.get(path)
+            for path in stamps.keys() | known.keys()
+            if stamps.get(path) != known.get(path)
+        }
+        settled = [
             path
-            for path, stamp in stamps.items()
-            if path not in self._files or self._files[path].stamp != stamp
+            for path, stamp in changing.items()
+            if not self._has_looked or (path in self._changing and self._changing[path] == stamp)
         ]
-        if not gone and not changed and self._files:
-            return None
-        for path in gone:
+        is_first, self._has_looked = not self._has_looked, True
+        self._changing = changing
+        for path in settled:
+            self._take(path, changing[path])
+        return self._applied() if settled or is_first else None
+
+    def _take(self, path: Path, stamp: Stamp | None) -> None:
+        if stamp is None:
             del self._files[path]
-        for path in changed:
-            known = self._files.setdefault(path, _File())
-            known.stamp = stamps[path]
-            _read_file(path, known)
-        return self._applied()
+            return
+        file = self._files.setdefault(path, _File())
+        file.stamp = stamp
+        _read_file(path, file)
 
     def _stamps(self) -> Iterator[tuple[Path, Stamp]]:
         try:

@@ -8,6 +8,7 @@ address changed, continues the incidents that were open.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 import traceback
@@ -72,7 +73,7 @@ class Hosted:
         self._closed: deque[Incident] = deque(maxlen=CLOSED_KEPT)
         self._weight = Weight()
         self._full_cores: float | None = None
-        self._full_since: float | None = None
+        self._full_since: float | None = -math.inf
         self._cpu_before_s = 0.0
         self._media_before: tuple[int, float] = (0, 0.0)
         self._last_media: float | None = None

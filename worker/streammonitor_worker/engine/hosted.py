@@ -8,12 +8,11 @@ address changed, continues the incidents that were open.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.incident import Incident, wall_time
 from streammonitor_worker.detectors.registry import detector_types
+from streammonitor_worker.engine.account import Account
 from streammonitor_worker.engine.messages import (
     Begun,
     Ended,
@@ -32,15 +32,12 @@ from streammonitor_worker.engine.messages import (
     Told,
     WatchOrder,
 )
-from streammonitor_worker.engine.weight import SMOOTHING_S, Weight, thread_cpu_s
+from streammonitor_worker.engine.rendition import WatchedRendition
 from streammonitor_worker.pipeline import Pipeline
 from streammonitor_worker.source import Rendition, Source, SourceOptions, Waiting, expand
-from streammonitor_worker.status import StreamStatus
 
 logger = logging.getLogger(__name__)
 
-USUAL_FPS = 30.0
-"""Pictures a second where a stream does not say."""
 AGAIN_S = 5.0
 """A source that has given up is opened again after so long, then after twice as long and so on: it
 needs somebody to change something, so minutes do not matter and its server does."""
@@ -62,7 +59,7 @@ class Hosted:
         self._report = report
         self._lock = threading.Lock()
         """Held where the runs change, and while an event is passed on."""
-        self._runs: list[_Run] = []
+        self._runs: list[WatchedRendition] = []
         self._waiting = Waiting()
         self._owned = False
         self._left: list[OpenIncident] = []
@@ -71,12 +68,7 @@ class Hosted:
         self._ended = False
         self._told_seen = False
         self._closed: deque[Incident] = deque(maxlen=CLOSED_KEPT)
-        self._weight = Weight()
-        self._full_cores: float | None = None
-        self._full_since: float | None = -math.inf
-        self._cpu_before_s = 0.0
-        self._media_before: tuple[int, float] = (0, 0.0)
-        self._last_media: float | None = None
+        self._account = Account(order.stream)
         self._again_at: float | None = None
         self._again_s = AGAIN_S
         self._open()
@@ -131,7 +123,7 @@ class Hosted:
         if not self._told_seen and any(run.has_media() for run in self._runs):
             self._told_seen = True
             self._again_s = AGAIN_S
-            self._last_media = time.time()
+            self._account.begin_media()
             self._report(Seen(self.stream))
         if self._again_at is not None and now >= self._again_at:
             self._reopen()
@@ -144,66 +136,18 @@ class Hosted:
 
     def stats(self, now: float) -> StreamStats:
         """How it is doing; `now` is monotonic."""
-        statuses = [run.pipeline.status() for run in list(self._runs)]
-        self._weight.measure(now, self._cpu_s())
-        pictures = sum(one.pictures for one in statuses)
-        media_s = sum(one.media_s for one in statuses)
-        if (pictures, media_s) != self._media_before and media_s:
-            self._media_before, self._last_media = (pictures, media_s), time.time()
-        lasts_until = self._lasts_until()
-        first = statuses[0] if statuses else None
-        fidelity = max((_ORDER.index(Fidelity(one.fidelity)) for one in statuses), default=0)
-        self._note_full_weight(now, full=fidelity <= _ORDER.index(self._order.fidelity))
-        return StreamStats(
-            stream=self.stream,
-            state="opening" if first is None else first.state,
-            fidelity=_ORDER[fidelity],
-            lag_s=round(max((one.lag_s for one in statuses), default=0.0), 3),
-            cores=self._weight.cores,
-            full_cores=self._full_cores,
-            pixel_rate=_pixel_rate(statuses),
-            last_media=lasts_until,
-            pictures=pictures,
-            media_s=round(media_s, 3),
-            cpu_s=_summed(one.cpu_s for one in statuses),
-            reconnects=sum(one.reconnects for one in statuses),
-            error=next((one.error for one in statuses if one.error), None),
-        )
+        return self._account.stats(now, list(self._runs), self._order.fidelity)
 
     @property
     def fidelity(self) -> Fidelity:
         """The highest at which it may be watched now."""
         return max(self._order.fidelity, self._limit, key=_ORDER.index)
 
-    def _note_full_weight(self, now: float, *, full: bool) -> None:
-        """Remember what it costs as closely as is wanted; the weight follows the fidelity late."""
-        if not full:
-            self._full_since = None
-            return
-        if self._full_since is None:
-            self._full_since = now
-        if self._full_cores is None or now - self._full_since >= 2 * SMOOTHING_S:
-            self._full_cores = self._weight.cores
-
-    def _lasts_until(self) -> float | None:
-        """Until when media was watched: a segment that comes at once lasts until the next."""
-        if self._last_media is None:
-            return None
-        cadence_s = max((run.pipeline.source.cadence_s for run in list(self._runs)), default=0.0)
-        return min(time.time(), self._last_media + cadence_s)
-
     def _apply(self, order: WatchOrder) -> None:
         for run in list(self._runs):
             run.pipeline.change(order.plan, self.fidelity)
 
-    def _cpu_s(self) -> float:
-        used = 0.0
-        for run in list(self._runs):
-            run.cpu_s = thread_cpu_s(run.thread) or run.cpu_s
-            used += run.cpu_s
-        return self._cpu_before_s + used
-
-    def _hand_over(self, run: _Run) -> None:
+    def _hand_over(self, run: WatchedRendition) -> None:
         """Give a run what is of its rendition."""
         own = [one for one in self._left if run.is_of(one.incident)]
         self._left = [one for one in self._left if one not in own]
@@ -222,7 +166,7 @@ class Hosted:
         with self._lock:
             runs, self._runs = self._runs, []
             self._again_at = None
-        self._cpu_before_s += sum(run.cpu_s for run in runs)
+        self._account.close(runs)
         self._left += [one for run in runs for one in run.release()]
         for run in runs:
             run.pipeline.source.stop()
@@ -258,7 +202,7 @@ class Hosted:
 
     def _add(self, rendition: Rendition) -> None:
         source = Source(rendition, self._options())
-        run = _Run(rendition.label, self._emit)
+        run = WatchedRendition(rendition.label, self._emit)
         run.pipeline = Pipeline(
             self.stream, source, self._order.plan, run.emit, fidelity=self.fidelity, held=True
         )
@@ -273,7 +217,7 @@ class Hosted:
                 self._hand_over(run)
         run.thread.start()
 
-    def _watch(self, run: _Run) -> None:
+    def _watch(self, run: WatchedRendition) -> None:
         self._report(Begun(self.stream, threading.get_ident()))
         try:
             run.pipeline.watch()
@@ -297,47 +241,6 @@ class Hosted:
         self._report(Told(self.stream, event))
 
 
-class _Run:
-    """A rendition of a stream, watched by a thread. Tracks of one among several carry its label,
-    as all renditions have a `video:0`."""
-
-    pipeline: Pipeline
-    thread: threading.Thread
-
-    def __init__(self, label: str, emit: Callable[[Event], None]) -> None:
-        self._suffix = f"@{label}" if label else ""
-        self._emit = emit
-        self.cpu_s = 0.0
-
-    def emit(self, event: Event) -> None:
-        if self._suffix:
-            track = f"{event.incident.track}{self._suffix}"
-            event = replace(event, incident=replace(event.incident, track=track))
-        self._emit(event)
-
-    def own(self, left_open: Iterable[OpenIncident], closed: Iterable[Incident]) -> None:
-        left = [OpenIncident(self._bare(one.incident), one.revision) for one in left_open]
-        self.pipeline.own(left, [self._bare(one) for one in closed])
-
-    def release(self) -> list[OpenIncident]:
-        return [
-            OpenIncident(
-                replace(one.incident, track=f"{one.incident.track}{self._suffix}"), one.revision
-            )
-            for one in self.pipeline.release()
-        ]
-
-    def has_media(self) -> bool:
-        status = self.pipeline.status()
-        return status.pictures > 0 or (status.video is None and status.media_s > 0)
-
-    def is_of(self, incident: Incident) -> bool:
-        return incident.track.partition("@")[1:] == self._suffix.partition("@")[1:]
-
-    def _bare(self, incident: Incident) -> Incident:
-        return replace(incident, track=incident.track.partition("@")[0])
-
-
 def _known(order: WatchOrder) -> WatchOrder:
     """The order without detectors that this release does not have: the operator may be newer."""
     plan = {name: one for name, one in order.plan.items() if name in detector_types()}
@@ -347,23 +250,6 @@ def _known(order: WatchOrder) -> WatchOrder:
     return replace(order, plan=plan)
 
 
-def _summed(spent: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for one in spent:
-        for stage, seconds in one.items():
-            total[stage] = round(total.get(stage, 0.0) + seconds, 6)
-    return total
-
-
 def _describe(error: Exception) -> str:
     (*_, raised_at) = traceback.extract_tb(error.__traceback__)
     return f"{error!r} in {Path(raised_at.filename).name}:{raised_at.lineno}"
-
-
-def _pixel_rate(statuses: Sequence[StreamStatus]) -> float | None:
-    """How many pixels a second all renditions have together; None before any is known."""
-    known = [one for one in statuses if one.video is not None or one.media_s > 0]
-    if not known:
-        return None
-    videos = [one.video for one in known if one.video is not None]
-    return sum(one.width * one.height * (one.fps or USUAL_FPS) for one in videos)

@@ -241,6 +241,27 @@ def test_only_changed_tables_are_read(fleet: Fleet) -> None:
     assert not again.workers[worker.worker].is_dead(again.redis_ms)
 
 
+def test_records_of_another_version_hide_no_others(fleet: Fleet) -> None:
+    """Unreadable heartbeats and tables are told of; unreadable specs are written anew."""
+    term = fleet.operator.start_term("home", "a")
+    good, bad, worse = (fleet.worker(name) for name in ("good", "bad", "worse"))
+    table = StreamTable(1, (StreamRow(stream=STREAM, epoch=Epoch(1), state="watching"),))
+    for worker in (good, bad, worse):
+        worker.beat(a_heartbeat(worker, table_serial=1), table, serial=0)
+    fleet.operator.put_specs(term, [a_spec(), a_spec(OTHER)])
+    client, keys = fleet.scripts.client, fleet.operator.keys
+    client.hset(keys.tables, "bad", "{}")
+    client.hset(keys.beats, "worse", '1 2 3 {"worker": 1}')
+    client.hset(keys.specs, OTHER, "{}")
+
+    seen = fleet.operator.read_fleet({})
+
+    assert set(seen.tables) == {"good"}
+    assert set(seen.broken) == {"bad", "worse"}
+    assert "run operator and workers of the same release" in seen.broken[bad.worker]
+    assert set(fleet.operator.read_specs()) == {STREAM}
+
+
 def test_worker_that_said_goodbye_is_gone(fleet: Fleet) -> None:
     worker = fleet.worker("w1")
     worker.beat(a_heartbeat(worker), None, serial=0)

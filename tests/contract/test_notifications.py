@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -223,6 +224,21 @@ def test_lost_group_is_made_anew(desk: Desk, receiver: Receiver) -> None:
     desk.tell(webhook(receiver))
 
     wait_until(lambda: receiver.requests)
+
+
+def test_worker_that_ends_leaves_the_group(desk: Desk, receiver: Receiver) -> None:
+    def consumers() -> set[str]:
+        known: Any = desk.fleet.scripts.client.xinfo_consumers(desk.owner.keys.events, "notify")
+        return {one["name"] for one in known}
+
+    notifier = desk.start("leaving")
+    desk.tell(webhook(receiver))
+    wait_until(lambda: receiver.requests and not desk.unfinished())
+    assert "leaving" in consumers()
+
+    notifier.close()
+
+    assert "leaving" not in consumers()
 
 
 SENDER = """

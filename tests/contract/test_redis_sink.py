@@ -155,6 +155,24 @@ def test_incident_that_went_on_under_a_newer_owner_is_not_told_again(
     sink.close(1)
 
 
+def test_event_that_never_arrived_is_told_to_a_redis_that_lost_its_data(
+    server: RedisServer, own_fleet: Fleet, tmp_path: Path
+) -> None:
+    """It had been noticed while Redis was away, by a worker that has lost the stream since."""
+    store, epoch = owner(own_fleet)
+    sink = RedisSink(store, Worker(store), tmp_path / "spool")
+    server.kill()
+    sink.put(a_told(epoch=epoch))
+    wait_until(lambda: sink.status.error is not None)
+
+    sink.send_again([])
+    server.start()
+
+    drain(sink)
+    assert history(own_fleet) == [("opened", "a1.1")]
+    sink.close(1)
+
+
 def test_incident_goes_on_under_the_id_that_is_open(fleet: Fleet, tmp_path: Path) -> None:
     first, epoch = owner(fleet)
     first.publish(a_told(epoch=epoch, onset_s=5))

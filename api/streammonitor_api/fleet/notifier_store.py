@@ -17,10 +17,11 @@ from streammonitor_api.fleet.keys import Keys
 from streammonitor_api.fleet.reader_store import block_ms, read_hash
 from streammonitor_api.fleet.records import OpenIncident, RecordedEvent
 from streammonitor_api.fleet.scripts import Scripts
-from streammonitor_api.fleet.stored import read_event
+from streammonitor_api.fleet.stored import read_event, readable
 from streammonitor_api.names import FleetName
 
 GROUP = "notify"
+CONSUMER_GONE_MS = 24 * 3600 * 1000
 SENT_KEPT_S = 24 * 3600
 """Far longer than anything is tried."""
 
@@ -108,8 +109,7 @@ class NotifierStore:
         return bool(self._scripts.command(lambda client: client.hexists(self.keys.open, incident)))
 
     def read_open_incidents(self) -> list[OpenIncident]:
-        stored = read_hash(self._scripts, self.keys.open)
-        return [OpenIncident.from_json(text) for text in stored.values()]
+        return readable(OpenIncident, read_hash(self._scripts, self.keys.open).values())
 
     def hold_alerting(self, for_s: float) -> bool:
         """Be the one that tells Alertmanagers again, for so long; False: another one is."""
@@ -125,13 +125,15 @@ class NotifierStore:
         return bool(self._scripts.command(hold))
 
     def leave(self) -> None:
-        """Remove this consumer, unless it has events that it did not acknowledge."""
+        """Remove this consumer and those that are gone for a day, but none that has events which
+        it did not acknowledge: they would be forgotten with it."""
 
         def remove(client: redis.Redis) -> None:
-            if not client.xpending_range(
-                self.keys.events, GROUP, "-", "+", 1, consumername=self.consumer
-            ):
-                client.xgroup_delconsumer(self.keys.events, GROUP, self.consumer)
+            consumers: Any = client.xinfo_consumers(self.keys.events, GROUP)
+            for one in consumers:
+                gone = one["name"] == self.consumer or int(one["idle"]) > CONSUMER_GONE_MS
+                if gone and not int(one["pending"]):
+                    client.xgroup_delconsumer(self.keys.events, GROUP, one["name"])
 
         self._in_group(remove)
 

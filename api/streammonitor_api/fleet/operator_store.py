@@ -37,6 +37,7 @@ from streammonitor_api.fleet.stored import (
     read_ended_gap,
     read_flat,
     read_operator,
+    readable,
     write_event,
     write_targets,
 )
@@ -104,8 +105,8 @@ class OperatorStore:
         self._put("put_specs", [self.keys.specs, self.keys.forgotten], term, pairs)
 
     def read_specs(self) -> dict[StreamKey, StreamSpec]:
-        stored = self._hash(self.keys.specs)
-        return {StreamKey(key): StreamSpec.from_json(text) for key, text in stored.items()}
+        specs = readable(StreamSpec, self._hash(self.keys.specs).values())
+        return {spec.stream: spec for spec in specs}
 
     def assign(
         self, term: Term, worker: WorkerId, changes: Sequence[AssignmentChange]
@@ -176,7 +177,7 @@ class OperatorStore:
         return {StreamKey(stream): read_claim(stream, text) for stream, text in stored.items()}
 
     def read_open_incidents(self) -> list[OpenIncident]:
-        return [OpenIncident.from_json(text) for text in self._hash(self.keys.open).values()]
+        return readable(OpenIncident, self._hash(self.keys.open).values())
 
     # Coverage
 
@@ -197,7 +198,7 @@ class OperatorStore:
         return ended
 
     def read_open_gaps(self) -> dict[StreamKey, Gap]:
-        gaps = (Gap.from_json(text) for text in self._hash(self.keys.open_gaps).values())
+        gaps = readable(Gap, self._hash(self.keys.open_gaps).values())
         return {gap.stream: gap for gap in gaps}
 
     def put_coverage(self, term: Term, totals: Mapping[StreamKey, CoverageTotal]) -> None:

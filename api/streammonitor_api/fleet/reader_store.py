@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from streammonitor_api.errors import VersionError
@@ -25,7 +24,8 @@ from streammonitor_api.fleet.stored import (
     read_event,
     read_flat,
     read_operator,
-    read_tables,
+    readable,
+    with_tables,
 )
 from streammonitor_api.names import FleetName, StreamKey, WorkerId
 
@@ -48,11 +48,11 @@ class ReaderStore:
         return read_operator(self._hash(self.keys.term))
 
     def read_specs(self) -> dict[StreamKey, StreamSpec]:
-        stored = self._hash(self.keys.specs)
-        return {StreamKey(key): StreamSpec.from_json(text) for key, text in stored.items()}
+        specs = readable(StreamSpec, self._hash(self.keys.specs).values())
+        return {spec.stream: spec for spec in specs}
 
     def read_open_incidents(self) -> list[OpenIncident]:
-        return [OpenIncident.from_json(text) for text in self._hash(self.keys.open).values()]
+        return readable(OpenIncident, self._hash(self.keys.open).values())
 
     def read_coverage(self) -> dict[StreamKey, CoverageTotal]:
         stored = self._hash(self.keys.coverage)
@@ -61,7 +61,7 @@ class ReaderStore:
     def read_gaps(self, since_ms: int = 0) -> list[Gap]:
         """Gaps that ended after a time, the oldest first, then those that last."""
         ended = self._scripts.command(lambda client: client.xrange(self.keys.gaps, since_ms, "+"))
-        lasting = (Gap.from_json(text) for text in self._hash(self.keys.open_gaps).values())
+        lasting = readable(Gap, self._hash(self.keys.open_gaps).values())
         return [
             *(read_ended_gap(fields["gap"], fields["to_ms"]) for _, fields in ended),
             *sorted(lasting, key=lambda gap: gap.from_ms),
@@ -122,7 +122,7 @@ def read_fleet(scripts: Scripts, keys: Keys, known: Mapping[WorkerId, int]) -> F
     if not changed:
         return seen
     texts = scripts.command(lambda client: client.hmget(keys.tables, changed))
-    return replace(seen, tables=read_tables(changed, texts))
+    return with_tables(seen, changed, texts)
 
 
 def block_ms(wait_s: float) -> int | None:

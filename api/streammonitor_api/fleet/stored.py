@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from streammonitor_api.errors import VersionError
 from streammonitor_api.events import Event
@@ -19,6 +21,7 @@ from streammonitor_api.fleet.records import (
     Heartbeat,
     NotifyTarget,
     OperatorSeen,
+    Record,
     RecordedEvent,
     StreamTable,
     WorkerSeen,
@@ -37,6 +40,10 @@ KEPT_EVENTS = 100_000
 """Events in the history, give or take a hundred: about 100 MB of Redis."""
 KEPT_GAPS = 100_000
 """Coverage gaps in the history: about 20 MB."""
+logger = logging.getLogger(__name__)
+
+RecordT = TypeVar("RecordT", bound=Record)
+
 DEAD_AFTER_MS = round(DEAD_AFTER_S * 1000)
 
 
@@ -88,14 +95,27 @@ def read_beats(redis_ms: int, flat: Sequence[str]) -> FleetSeen:
     return FleetSeen(redis_ms, workers, {}, broken)
 
 
-def read_tables(
-    names: Sequence[WorkerId], texts: Iterable[str | None]
-) -> dict[WorkerId, StreamTable]:
-    return {
-        name: StreamTable.from_json(text)
-        for name, text in zip(names, texts, strict=True)
-        if text is not None
-    }
+def readable(kind: type[RecordT], texts: Iterable[str]) -> list[RecordT]:
+    """The records that can be read: one of another version may not hide the others."""
+    found = []
+    for text in texts:
+        try:
+            found.append(kind.from_json(text))
+        except VersionError as error:
+            logger.warning("left out: %s", error)
+    return found
+
+
+def with_tables(seen: FleetSeen, names: Sequence[WorkerId], texts: Iterable[Any]) -> FleetSeen:
+    """The fleet with the tables of these workers; one that cannot be read counts as broken."""
+    tables, broken = dict(seen.tables), dict(seen.broken)
+    for name, text in zip(names, texts, strict=True):
+        try:
+            if text is not None:
+                tables[name] = StreamTable.from_json(text)
+        except VersionError as error:
+            broken[name] = str(error)
+    return replace(seen, tables=tables, broken=broken)
 
 
 def read_event(entry: str, fields: Mapping[str, str]) -> RecordedEvent:

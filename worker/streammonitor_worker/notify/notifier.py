@@ -15,6 +15,7 @@ One thread talks to Redis, a few to the targets; one target gets its events one 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -117,6 +118,8 @@ class Notifier:
         if self._thread.is_alive():
             self._thread.join(wait_s + WAIT_S)
         self._senders.shutdown(wait=True, cancel_futures=True)
+        with contextlib.suppress(UnavailableError):
+            self._store.leave()
 
     @property
     def status(self) -> NotifierStatus:

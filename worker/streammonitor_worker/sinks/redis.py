@@ -21,7 +21,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -120,8 +120,9 @@ class RedisSink:
         `still_open` are the incidents that the worker has open now. Others that it never closed
         went on under a newer owner, who tells them: told from here they would be open for ever.
         """
+        never_sent = self._own.opened()
         waiting = self._spool.rewind()
-        self._own.handed_on = self._own.unclosed() - set(still_open)
+        self._own.handed_on = self._own.unclosed() - set(still_open) - never_sent
         logger.info("Redis lost data; sending the last %d events again", waiting)
         self._wake()
 
@@ -253,16 +254,19 @@ class _Sender:
     def is_done(self) -> bool:
         return self.spool.status.waiting == 0 and not self._unfinished
 
+    def opened(self) -> set[str]:
+        """Incidents whose first event waits."""
+        return {one.event.incident.id for one in self._waiting_events() if one.revision == 1}
+
     def unclosed(self) -> set[str]:
         """Incidents of which there are events in the spool, but not the last."""
-        seen, closed = set(), set()
+        kinds = [(one.event.incident.id, one.event.kind) for one in self._waiting_events()]
+        return {name for name, _ in kinds} - {name for name, kind in kinds if kind == "closed"}
+
+    def _waiting_events(self) -> Iterator[FleetEvent]:
         for record in self.spool.pending():
             with contextlib.suppress(StreamMonitorError):
-                event = FleetEvent.from_json(record).event
-                seen.add(event.incident.id)
-                if event.kind == "closed":
-                    closed.add(event.incident.id)
-        return seen - closed
+                yield FleetEvent.from_json(record)
 
     def send(self) -> None:
         """Send all that waits. Raises UnavailableError, _AgainError."""
@@ -322,8 +326,7 @@ class _Sender:
         """When incidents were over whose end waits in the spool, looked up once a round."""
         if self._ends is None:
             self._ends = {}
-            for record in self.spool.pending():
-                told = FleetEvent.from_json(record)
+            for told in self._waiting_events():
                 end_ms = over_ms(told)
                 if end_ms is not None:
                     self._ends[told.event.incident.id] = end_ms

@@ -32,6 +32,8 @@ COVERAGE_EVERY_MS = 60_000
 FEWEST_TOTALS = 50
 """So few totals are not worth a call of their own more often than needed."""
 WORKERS_A_CALL = 64
+SPECS_A_CALL = 500
+"""Pieces of the work: what is written counts, and a spec takes 2 to 5 KB on its way."""
 
 T = TypeVar("T")
 
@@ -81,9 +83,10 @@ class Writer:
         wanted = self.state.wanted
         if not unwritten:
             return False
-        self.store.put_specs(term, [wanted[one].spec for one in unwritten if one in wanted])
-        for stream in unwritten:
-            del self.state.unwritten_specs[stream]
+        for some in _pieces(unwritten, SPECS_A_CALL):
+            self.store.put_specs(term, [wanted[one].spec for one in some if one in wanted])
+            for stream in some:
+                del self.state.unwritten_specs[stream]
         return True
 
     def _write_orders(self, term: Term, now_ms: int) -> bool:

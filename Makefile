@@ -13,9 +13,16 @@ PYTEST_ARGS ?=
 ARGS ?=
 export URL
 
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= streammonitor/streammonitor:$(VERSION)
+# Empty: what Dockerfile and kind choose.
+PYTHON_IMAGE ?=
+PIP_NO_INDEX ?=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo watch test unit media e2e bench lint fix generate clean
+.PHONY: help setup demo watch test unit media e2e bench lint fix generate manifests lock wheelhouse \
+  image clean
 
 .DEFAULT:
 	@echo "make: no target \"$@\"; make help shows them" >&2; exit 2
@@ -69,6 +76,31 @@ generate: $(READY)  ## Write the generated files: references of detectors and fi
 	$(BIN)/python -m streammonitor_api.fleet.reference docs/contract.md
 	$(BIN)/streammonitor crd --file manifests/crd.yaml
 	$(BIN)/python -m streammonitor_api.resource.reference docs/streammonitor-fields.md
+
+manifests: generate  ## Write manifests/ and the chart's copy of the CRD from code and chart (needs helm)
+	cp manifests/crd.yaml charts/streammonitor/files/crd.yaml
+	manifests/render > manifests/install.yaml.new
+	mv manifests/install.yaml.new manifests/install.yaml
+
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --custom-compile-command "make lock"
+lock: $(READY)  ## Choose the newest versions of what the image contains, with their hashes
+	$(COMPILE) --extra worker --extra operator pyproject.toml --output-file requirements.lock
+	echo 'hatchling>=1.27' | $(COMPILE) - --output-file requirements-build.lock
+
+# For machines whose containers reach no package index: make wheelhouse && make image PIP_NO_INDEX=1
+wheelhouse: $(READY)  ## Fetch the wheels of the image, for its Python
+	python=$$(docker run --rm --entrypoint python3 $(or $(PYTHON_IMAGE),$(shell sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile)) \
+	  -c 'import platform; print(platform.python_version(), platform.machine())') && set -- $$python && \
+	$(BIN)/pip download --quiet --require-hashes --only-binary :all: --dest wheelhouse \
+	  --python-version $$1 $$(for tag in 2_17 2_24 2_26 2_27 2_28 2_31 2_34; do echo --platform manylinux_$${tag}_$$2; done) \
+	  --platform manylinux2014_$$2 -r requirements.lock -r requirements-build.lock
+
+image:  ## Build the container image (docker alone is enough): IMAGE=…, PYTHON_IMAGE=…
+	docker build --tag $(IMAGE) $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) \
+	  --build-arg PIP_NO_INDEX=$(PIP_NO_INDEX) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+	  --build-arg CREATED=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null || date -u +%Y-%m-%dT%H:%M:%SZ) .
 
 clean:  ## Remove the virtual environment and all caches
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

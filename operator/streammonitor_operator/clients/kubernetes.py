@@ -53,6 +53,11 @@ def log_in(**_: Any) -> kopf.ConnectionInfo:
     try:
         if _needs_helper():
             found = kopf.login_via_client(logger=_log, settings=settings)
+            if found is None:
+                raise InputError(
+                    "KUBECONFIG: it logs in by a helper program, which takes the official client; "
+                    "install it: pip install 'streammonitor[kubeconfig]'"
+                )
         else:
             found = kopf.login_with_kubeconfig(settings=settings)
     except (OSError, KeyError, yaml.YAMLError, kopf.LoginError) as error:

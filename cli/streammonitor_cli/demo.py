@@ -183,7 +183,7 @@ class Show:
         self._conclude(
             f"{new} joined: {len(moved)} of {counted(len(before), 'stream')} moved, "
             f"{'none' if not gaps else len(gaps)} interrupted",
-            is_good=0 < len(moved) <= even + 1 and not gaps,
+            is_good=0 < len(moved) < len(before) and not gaps,
         )
 
     def _kill_worker(self) -> None:

@@ -27,6 +27,9 @@ _STYLES = {
 _NARROW = 100
 """Columns below which what matters least is left out."""
 _LEAST_ROWS = 3
+_OTHERS_NARROW, _OTHERS_WIDE, _LEAST_ERROR = 53, 68, 16
+"""Columns that the table of streams takes besides the names of streams and workers, and for which a
+reason is worth showing."""
 
 
 def draw_fleet(
@@ -39,11 +42,10 @@ def draw_fleet(
 ) -> RenderableType:
     """Draw a fleet. `events` are the latest of each incident, the newest first, `notes` lines that
     stand below; `height` None: as many rows as there are."""
-    wide = width >= _NARROW
     parts: list[RenderableType] = [_headline(snapshot), "", _workers(snapshot.workers), ""]
     room = None if height is None else height - len(snapshot.workers) - len(notes) - 7
     shown, left = _fitting(snapshot.streams, room, len(events))
-    parts.append(_streams(shown, wide))
+    parts.append(_streams(shown, width))
     if left:
         parts.append(Text(f"  and {counted(left, 'stream')} more", style=_FAINT))
     if events:
@@ -106,7 +108,10 @@ def _workers(workers: Iterable[WorkerView]) -> Table:
     return table
 
 
-def _streams(streams: Iterable[StreamView], wide: bool) -> Table:
+def _streams(streams: Sequence[StreamView], width: int) -> Table:
+    wide = width >= _NARROW
+    names = max((len(one.stream) + len(one.worker or "-") for one in streams), default=0)
+    room = width - names - (_OTHERS_WIDE if wide else _OTHERS_NARROW)
     more = (">EPOCH", ">LAG") if wide else ()
     table = _table("STREAM", "WORKER", *more, "STATE", "FIDELITY", ">COVERAGE", ">OPEN")
     for one in streams:
@@ -116,7 +121,7 @@ def _streams(streams: Iterable[StreamView], wide: bool) -> Table:
             printable(one.stream),
             printable(one.worker or "-"),
             *extra,
-            _state(one),
+            _state(one, room),
             Text(fidelity, style=_ATTENTION if one.is_reduced else ""),
             percent(one.coverage),
             Text(str(one.open_incidents), style=_BAD if one.open_incidents else _FAINT),
@@ -124,10 +129,13 @@ def _streams(streams: Iterable[StreamView], wide: bool) -> Table:
     return table
 
 
-def _state(one: StreamView) -> Text:
+def _state(one: StreamView, room: int) -> Text:
+    """The state, and why it is so as far as there is room."""
     text = _styled(one.state)
-    if one.error and one.state != "watching":
-        text.append(f"  {printable(one.error.removeprefix(f'{one.stream}: '))}", style=_FAINT)
+    if one.error and one.state != "watching" and room >= _LEAST_ERROR:
+        why = Text(f"  {printable(one.error.removeprefix(f'{one.stream}: '))}", style=_FAINT)
+        why.truncate(room, overflow="ellipsis")
+        text.append_text(why)
     return text
 
 

@@ -45,7 +45,7 @@ def test_apiserver_judges_as_the_models_do(apiserver: ApiServer, case: Case) -> 
         ("detector-setting-of-another", '"run" belongs to audio-clipping'),
         ("stream-reference-without-av-sync", "leave reference out"),
         ("all-of-a-profile-disabled", "leave at least one enabled, or write suspend: true"),
-        ("notify-both", "spec.notify[0]: {}: write either webhook or alertmanager, one of them"),
+        ("notify-both", "spec.notify[0]: {}: no receiver, or two of them; write either webhook"),
         ("same-name-twice", 'spec.streams[2]: Duplicate value: {"name":"a"}'),
         ("five-thousand-streams", "must have at most 1000 items"),
         ("stream-unknown-field", 'unknown field "spec.streams[0].renditon"'),

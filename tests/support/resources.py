@@ -303,10 +303,10 @@ REST = [
     _notify("webhook", webhook={"url": "https://hooks.example/x", "signingKeySecretRef": _SECRET}),
     _notify("alertmanager", alertmanager={"url": "http://alertmanager:9093"}),
     _notify("severity", alertmanager={"url": "http://a:9093"}, minSeverity="critical"),
-    _notify("nobody", ": write either webhook or alertmanager, one of them"),
+    _notify("nobody", ": no receiver, or two of them; write either webhook or alertmanager"),
     _notify(
         "both",
-        ": write either webhook or alertmanager, one of them",
+        ": no receiver, or two of them; write either webhook or alertmanager",
         webhook={"url": "https://a"},
         alertmanager={"url": "https://a"},
     ),

@@ -29,7 +29,7 @@ TARGET: Place = ("spec", "notify", "*")
 
 _TARGET_RULE = ObjectRule(
     "has(self.webhook) != has(self.alertmanager)",
-    "write either webhook or alertmanager, one of them",
+    "no receiver, or two of them; write either webhook or alertmanager",
     lambda target: (target.get("webhook") is None) != (target.get("alertmanager") is None),
 )
 

@@ -38,14 +38,11 @@ class Problem:
 
     path: Path
     text: str
-    """One line, whatever it quotes."""
-
-    def __post_init__(self) -> None:
-        line = "".join(letter if letter.isprintable() else "?" for letter in self.text)
-        object.__setattr__(self, "text", line)
 
     def __str__(self) -> str:
-        return f"{write_path(self.path)}: {self.text}" if self.path else self.text
+        """One line, whatever it quotes."""
+        told = f"{write_path(self.path)}: {self.text}" if self.path else self.text
+        return "".join(letter if letter.isprintable() else "?" for letter in told)
 
 
 class ResourceError(InputError):

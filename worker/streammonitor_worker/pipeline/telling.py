@@ -304,12 +304,12 @@ def _same(one: Incident, other: Incident) -> bool:
     if (one.detector, one.track) != (other.detector, other.track):
         return False
     apart_s, near_s = _seconds(one.onset.wall) - _seconds(other.onset.wall), SAME_WALL_S
+    lasted_s = 0.0 if other.duration_s is None else other.duration_s
     stamps = _source_time(one), _source_time(other)
     if stamps[0] is not None and stamps[1] is not None:
-        if abs(apart_s) > CLOCK_TRUST_S:
+        if not -CLOCK_TRUST_S <= apart_s <= lasted_s + CLOCK_TRUST_S:
             return False
         apart_s, near_s = stamps[0] - stamps[1], SAME_S
-    lasted_s = 0.0 if other.duration_s is None else other.duration_s
     return -near_s <= apart_s <= lasted_s + near_s
 
 

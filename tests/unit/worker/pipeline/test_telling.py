@@ -170,13 +170,14 @@ def test_incident_that_the_old_owner_closed_is_not_told_again() -> None:
     assert new.told() == ["opened", "closed"]
 
 
-def test_old_incident_seen_in_its_middle_is_not_told_again() -> None:
-    black = (8.0, 16.0)
-    old = first_owner(black, until=18.0)
-    new = Owner(joined=12.0, came=20.0, black=[black])
+@pytest.mark.parametrize("end", [16.0, 300.0], ids=["short", "long"])
+def test_old_incident_seen_in_its_middle_is_not_told_again(end: float) -> None:
+    black = (8.0, end)
+    old = first_owner(black, until=end + 2.0)
+    new = Owner(joined=end - 4.0, came=end + 4.0, black=[black])
 
     new.own((), [old.events[-1].incident])
-    new.watch(24.0)
+    new.watch(end + 8.0)
 
     assert new.events == []
 

@@ -54,6 +54,8 @@ class Scheduler:
     _moved_ms: dict[StreamKey, int] = field(default_factory=dict)
     _balanced_ms: int = -1_000_000
     _unbalanced: bool = True
+    _held_back: bool = False
+    """Something was not moved as it is still being opened."""
 
     def schedule(self, now_ms: int, *, topology_changed: bool) -> None:
         """Place what sits nowhere, empty who leaves, and restore the balance."""
@@ -89,11 +91,14 @@ class Scheduler:
         ledger = self.state.ledger
         moves = max(LEAST_MOVES, int(MOVED_SHARE * len(ledger))) - len(ledger.moving)
         limits = Limits(moves, self._arrivals, lambda one: self._may_move(one, now_ms))
+        self._held_back = False
         seatings = rebalance(self.state.placement, limits, self._avoided)
         for seating in seatings:
             self._move(seating, now_ms)
         # What limits held back today is looked at again, as long as anything is on its way.
-        self._unbalanced = bool(seatings or ledger.moving or self._resting(now_ms))
+        self._unbalanced = bool(
+            seatings or ledger.moving or self._held_back or self._resting(now_ms)
+        )
 
     def _move(self, seating: Seating, now_ms: int) -> None:
         """Order a move; a stream that nobody watches yet is given to the other at once."""
@@ -120,7 +125,19 @@ class Scheduler:
     def _may_move(self, stream: StreamKey, now_ms: int) -> bool:
         moved_ms = self._moved_ms.get(stream)
         rested = moved_ms is None or now_ms - moved_ms > REST_S * 1000
-        return rested and self.state.ledger[stream].phase is Phase.WATCHED
+        return (
+            rested
+            and self.state.ledger[stream].phase is Phase.WATCHED
+            and not self._is_opening(stream, now_ms)
+        )
+
+    def _is_opening(self, stream: StreamKey, now_ms: int) -> bool:
+        """Its owner is about to watch it: a move now would only make the gap longer."""
+        row = self.state.row(stream)
+        young = now_ms - self.state.ledger[stream].since_ms <= OPENING_S * 1000
+        opening = young and (row is None or row.state != "watching")
+        self._held_back |= opening
+        return opening
 
     def _resting(self, now_ms: int) -> bool:
         return any(now_ms - moved_ms <= REST_S * 1000 for moved_ms in self._moved_ms.values())

@@ -192,6 +192,15 @@ DETECTORS = [
     _detector("a-day", alarmAfter="24h"),
     _detector("nulls", severity=None, alarmAfter=None, settings=None, enabled=None),
     _detector("setting-null", settings={"share": None}),
+    _detector("setting-of-another-null", settings={"run": None}),
+    _detector(
+        "unknown-setting-null",
+        '.settings.shar: video-black has no setting "shar"; did you mean "share"?',
+        settings={"shar": None},
+    ),
+    _detector(
+        "unknown-field-null", '.alarm: no such field; did you mean "alarmAfter"?', alarm=None
+    ),
     _detector(
         "unknown-name",
         '.name: no detector "video-blak"; did you mean "video-black"?',

@@ -29,14 +29,13 @@ class ResourceModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, data: Any) -> Any:
-        return drop_nulls(data)
-
-
-def drop_nulls(data: Any) -> Any:
-    """What is null counts as not written, as for the API server."""
-    if not isinstance(data, dict) or None not in data.values():
-        return data
-    return {name: value for name, value in data.items() if value is not None}
+        """A field that is null counts as not written, as for the API server."""
+        if not isinstance(data, dict) or None not in data.values():
+            return data
+        known = {field.alias for field in cls.model_fields.values()}
+        return {
+            name: value for name, value in data.items() if value is not None or name not in known
+        }
 
 
 def _check_whole(value: object) -> object:

@@ -130,8 +130,8 @@ def _check_detector(path: Path, entry: object, known: Catalogue) -> Iterator[Pro
         return
     settings = entry.get("settings")
     for setting, value in settings.items() if isinstance(settings, Mapping) else ():
-        if value is None:
-            continue  # the API server takes it for not written, the model says so
+        if value is None and any(setting in info.settings for info in known.values()):
+            continue  # it counts as not written, whichever detector it belongs to
         try:
             _check_setting(known, name, str(setting), value)
         except InputError as error:

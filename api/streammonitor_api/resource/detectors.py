@@ -17,7 +17,7 @@ from streammonitor_api.catalogue import Catalogue, DetectorInfo, SettingInfo, Se
 from streammonitor_api.durations import BARE_NUMBER, PATTERN, parse_duration
 from streammonitor_api.errors import InputError
 from streammonitor_api.plan import LONGEST_S
-from streammonitor_api.resource.base import ResourceModel, drop_nulls
+from streammonitor_api.resource.base import ResourceModel
 from streammonitor_api.resource.rules import CelRule, add_cel, cel_text
 
 _LONGEST_TEXT = 24
@@ -75,6 +75,13 @@ def _check_scalar(value: object) -> object:
     raise ValueError("neither a number nor a text; write one of them")
 
 
+def _drop_nulls(settings: object) -> object:
+    """What is null counts as not written; whether there is such a setting is asked elsewhere."""
+    if not isinstance(settings, dict):
+        return settings
+    return {name: value for name, value in settings.items() if value is not None}
+
+
 Scalar = Annotated[SettingValue, BeforeValidator(_check_scalar), WithJsonSchema({"type": "number"})]
 
 
@@ -93,7 +100,7 @@ class DetectorEntry(ResourceModel):
     clear_after: Duration | None = None
     """How long the defect is away before the incident is closed, such as 1s; the detector's own
     unless given."""
-    settings: Annotated[dict[str, Scalar], BeforeValidator(drop_nulls)] = Field(
+    settings: Annotated[dict[str, Scalar], BeforeValidator(_drop_nulls)] = Field(
         default_factory=dict
     )
     """The detector's own settings; `streammonitor detectors` lists them with units and ranges.

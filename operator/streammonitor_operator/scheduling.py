@@ -27,6 +27,9 @@ OPENING_S = 20.0
 source and waiting for its first key picture takes less than 15 s, or it will not be opened."""
 AVOIDED_S = 120.0
 """A worker that could not watch a stream is not chosen for it again before that."""
+UNWATCHED_S = 10.0
+"""A stream that nobody could watch for so long is moved without an overlap. One that its owner has
+just lost comes back in most cases, and is watched by it until the target does."""
 REST_S = 60.0
 """A stream is not moved for balance again before that."""
 REBALANCE_EVERY_S = 1.0
@@ -108,11 +111,16 @@ class Scheduler:
         if ledger[stream].phase is Phase.OPENING:
             ledger.cue(stream, Cue.PLACED, now_ms, chosen=worker)
             return
-        row = self.state.row(stream)
-        is_watched = row is not None and row.state == "watching"
-        # Without pictures there is nothing to overlap with, and nothing to wait for.
-        overlap_s = self.state.wanted[stream].spec.overlap_s if is_watched else 0.0
+        overlap_s = self.state.wanted[stream].spec.overlap_s
+        if self._is_long_unwatched(stream, now_ms):
+            overlap_s = 0.0  # nothing to overlap with, and the target would wait for it for ever
         ledger.cue(stream, Cue.ORDERED, now_ms, chosen=worker, overlap_s=overlap_s)
+
+    def _is_long_unwatched(self, stream: StreamKey, now_ms: int) -> bool:
+        row, gap_from_ms = self.state.row(stream), self.state.coverage[stream].gap_from_ms
+        if row is not None and row.state == "watching":
+            return False
+        return gap_from_ms is not None and now_ms - gap_from_ms > UNWATCHED_S * 1000
 
     def _arrivals(self, worker: WorkerId, haste: int = 1) -> int:
         capacity = self.state.placement.seats[worker].capacity_cores

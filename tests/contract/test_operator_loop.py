@@ -425,3 +425,26 @@ def test_target_that_claims_as_it_starts_again_leaves_no_fenced_owner(rig: Fleet
 
     assert rig.watchers(stream) == ["a"]
     assert a.opens == 2
+
+
+@pytest.mark.parametrize(
+    ("down_s", "overlap_s"), [(2, 5.0), (30, 0.0)], ids=["just lost", "long away"]
+)
+def test_drain_waits_for_a_source_that_was_just_lost(
+    rig: FleetRig, down_s: float, overlap_s: float
+) -> None:
+    a, b = rig.start("a", "b")
+    rig.apply(a_monitor(streams=2, overlap_s=5))
+    rig.until(rig.all_watched)
+    (stream,) = a.has
+    rig.run(10)
+
+    a.broken = b.broken = lambda one: "reconnecting" if one == stream else None
+    rig.run(down_s)
+    a.draining = True
+    rig.until(lambda: stream in b.has)
+
+    assert b.has[stream].overlap_s == overlap_s
+    a.broken = b.broken = lambda _: None
+    assert rig.until(lambda: not a.has) <= 10
+    assert rig.all_watched()

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from streammonitor_api.errors import FencedError, LostError
 from streammonitor_api.fleet.records import Assign, FleetEvent, Publication, Withdraw
@@ -29,6 +35,18 @@ STREAMS = st.sampled_from([StreamKey("a/b/one"), StreamKey("a/b/two")])
 WORKERS = st.sampled_from(["w1", "w2"])
 STARTS = st.integers(1, 2)
 EPOCHS = st.integers(1, 4)
+EVENTS = st.fixed_dictionaries(
+    {
+        "stream": STREAMS,
+        "incident": st.sampled_from(["i1", "i1", "i2", "i3"]),
+        "revision": st.integers(1, 3),
+        "closed": st.booleans(),
+        "ago_s": st.sampled_from([0, 3, 20, 60]),
+        "lasts_s": st.sampled_from([2, 30]),
+    }
+)
+RARELY = st.integers(0, 5)
+"""0: do it."""
 TERMS = st.integers(0, 1)
 """How old the operator's term is: the current one, or the one before."""
 
@@ -63,6 +81,7 @@ class FleetMachine(RuleBasedStateMachine):
         self.fleet: Fleet = fleet_in(self.scripts)
         self.model = FleetModel(round(NOON_S * 1000))
         self.terms = [Term(0), Term(0)]
+        self.last: tuple[WorkerStore, FleetEvent] | None = None
         self.serials: dict[tuple[str, int], int] = {}
         self._set_clock()
 
@@ -81,14 +100,24 @@ class FleetMachine(RuleBasedStateMachine):
         self.model.now_ms += 1000 * seconds
         self._set_clock()
 
-    @rule()
-    def lose_data(self) -> None:
+    @rule(dice=RARELY)
+    def lose_data(self, dice: int) -> None:
+        if dice:
+            return
         for key in list(self.scripts.client.scan_iter(f"{self.fleet.operator.keys.prefix}*")):
             self.scripts.client.delete(key)
         self.model.lose_data()
 
-    @rule(identity=st.sampled_from(["home", "away"]), above=st.integers(0, 3))
-    def start_term(self, identity: str, above: int) -> None:
+    @initialize()
+    def begin(self) -> None:
+        self._start_term("home", 0)
+
+    @rule(identity=st.sampled_from(["home", "away"]), above=st.integers(0, 3), dice=RARELY)
+    def start_term(self, identity: str, above: int, dice: int) -> None:
+        if dice in (0, 1):
+            self._start_term(identity, above)
+
+    def _start_term(self, identity: str, above: int) -> None:
         model = self.model.start_term(identity, above)
 
         def start() -> Outcome:
@@ -109,6 +138,13 @@ class FleetMachine(RuleBasedStateMachine):
             return ("ok",)
 
         self.compare(want, self.model.want(term, stream))
+
+    @rule(worker=WORKERS, start=STARTS, stream=STREAMS)
+    def give(self, worker: str, start: int, stream: StreamKey) -> None:
+        """Assign and claim, as mostly happens."""
+        self.want(0, stream)
+        self.assign(0, worker, stream, 0)
+        self.claim_what_is_assigned(worker, start, stream)
 
     @rule(age=TERMS, worker=WORKERS, stream=STREAMS, above=st.integers(0, 3))
     def assign(self, age: int, worker: str, stream: StreamKey, above: int) -> None:
@@ -132,8 +168,10 @@ class FleetMachine(RuleBasedStateMachine):
 
         self.compare(withdraw, self.model.withdraw(term, worker, stream, unless_claimed))
 
-    @rule(stream=STREAMS)
-    def forget(self, stream: StreamKey) -> None:
+    @rule(stream=STREAMS, dice=RARELY)
+    def forget(self, stream: StreamKey, dice: int) -> None:
+        if dice:
+            return
         term = self.terms[1]
         incidents = self.fleet.operator.read_open_incidents()
         ends = [
@@ -183,33 +221,50 @@ class FleetMachine(RuleBasedStateMachine):
         model = self.model.release(stream, epoch, worker, store.incarnation)
         self.compare(lambda: ("released", store.release(stream, Epoch(epoch))), model)
 
-    @rule(
-        stream=STREAMS,
-        incident=st.sampled_from(["i1", "i2", "i3"]),
-        revision=st.integers(1, 3),
-        closed=st.booleans(),
-        ago_s=st.sampled_from([0, 3, 20, 60]),
-        lasts_s=st.sampled_from([2, 30]),
-        older=st.sampled_from(["publish", "merge", "merge knowing its end"]),
-        behind=st.integers(0, 2),
-        worker=WORKERS,
-        start=STARTS,
-    )
-    def tell(self, **drawn: Any) -> None:
-        """By the owner mostly, or by somebody who was it, or never was."""
-        stream, behind = drawn["stream"], drawn["behind"]
-        held = self.model.claims.get(stream)
-        store = self.worker(drawn["worker"], drawn["start"])
-        if behind == 0 and held and held.worker is not None and held.incarnation is not None:
+    @rule(event=EVENTS)
+    def owner_tells(self, event: dict[str, Any]) -> None:
+        held = self.model.claims.get(event["stream"])
+        if held and held.worker is not None and held.incarnation is not None:
             store = self.fleet.worker(held.worker, Incarnation(held.incarnation))
-        told = self._told(drawn, max(1, held.epoch - behind) if held else 1)
-        if drawn["older"] == "publish":
-            model = self.model.publish(told, store.worker, store.incarnation)
-            self.compare(lambda: published(store.publish(told)), model)
+            self._publish(store, self._told(event, held.epoch))
+
+    @rule(event=EVENTS, behind=st.integers(0, 1), worker=WORKERS, start=STARTS)
+    def anybody_tells(self, event: dict[str, Any], behind: int, worker: str, start: int) -> None:
+        held = self.model.claims.get(event["stream"])
+        told = self._told(event, max(1, held.epoch - behind) if held else 1)
+        self._publish(self.worker(worker, start), told)
+
+    @rule(event=EVENTS, behind=st.integers(0, 2), worker=WORKERS, start=STARTS, know=st.booleans())
+    def older_owner_tells(
+        self, event: dict[str, Any], behind: int, worker: str, start: int, know: bool
+    ) -> None:
+        held = self.model.claims.get(event["stream"])
+        told = self._told(event, max(1, held.epoch - behind) if held else 1)
+        self._merge(self.worker(worker, start), told, know, event["lasts_s"])
+
+    @rule(again=st.booleans())
+    def repeat(self, again: bool) -> None:
+        """Send the last event once more: a retry, or after its stream has a new owner."""
+        if self.last is None:
             return
-        over_ms = None
-        if drawn["older"] != "merge" or told.event.kind == "closed":
-            over_ms = told.event.incident.onset.wall_ms + 1000 * drawn["lasts_s"]
+        store, told = self.last
+        if again:
+            self._publish(store, told)
+        else:
+            self._merge(store, told, False, 0)
+
+    def _publish(self, store: WorkerStore, told: FleetEvent) -> None:
+        self.last = store, told
+        model = self.model.publish(told, store.worker, store.incarnation)
+        self.compare(lambda: published(store.publish(told)), model)
+
+    def _merge(self, store: WorkerStore, told: FleetEvent, know: bool, lasts_s: int) -> None:
+        self.last = store, told
+        incident, over_ms = told.event.incident, None
+        if know:
+            over_ms = incident.onset.wall_ms + 1000 * lasts_s
+        if incident.recovery is not None:
+            over_ms = incident.recovery.wall_ms
         model = self.model.merge(told, over_ms, store.worker, store.incarnation)
         self.compare(lambda: published(store.merge(told, over_ms=over_ms)), model)
 
@@ -266,7 +321,7 @@ def test_redis_does_what_the_model_does(redis_server: RedisServer) -> None:
         machine,
         settings=settings(
             max_examples=EXAMPLES,
-            stateful_step_count=30,
+            stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -62,6 +62,7 @@ class FleetModel:
         self.claims: dict[str, Holder] = {}
         self.beats: dict[str, tuple[str, int]] = {}
         self.incidents: dict[str, dict[str, Known]] = {}
+        self.latest: dict[str, dict[tuple[str, str], str]] = {}
         self.history = []
 
     # Operator
@@ -119,6 +120,7 @@ class FleetModel:
                 )
                 known.late = None
                 self.history.append(("closed", f"{name}.{known.revision}", None))
+        self.latest.pop(stream, None)
         self.claims.pop(stream, None)
         self.forgotten.add(stream)
         return ("ok",)
@@ -165,8 +167,9 @@ class FleetModel:
         return ("released", True)
 
     def open_on(self, stream: str) -> frozenset[str]:
-        known = self.incidents.get(stream, {})
-        return frozenset(name for name, one in known.items() if one.state == "open")
+        """What an owner adopts: of each track the incident that was recorded last. One before it
+        may still be open whose end is known, and told next by whoever spooled it."""
+        return frozenset(self.latest.get(stream, {}).values())
 
     # Events
 
@@ -225,12 +228,13 @@ class FleetModel:
     def _adopt(self, told: FleetEvent) -> Outcome | None:
         if self._incident(told):
             return None
-        for name, other in self.incidents.get(told.stream, {}).items():
-            if other.state == "open" and other.track == _track(told):
-                adopted = replace(other, state="adopted", into=name, epoch=told.epoch)
-                self.incidents[told.stream][told.event.incident.id] = adopted
-                return "adopt", name, other.revision, other.onset_ms
-        return None
+        name = self.latest.get(told.stream, {}).get(_track(told))
+        if name is None:
+            return None
+        other = self.incidents[told.stream][name]
+        adopted = replace(other, state="adopted", into=name, epoch=told.epoch)
+        self.incidents[told.stream][told.event.incident.id] = adopted
+        return "adopt", name, other.revision, other.onset_ms
 
     def _record(
         self, told: FleetEvent, end_ms: int | None, late: tuple[int, str | None] | None = None
@@ -246,6 +250,11 @@ class FleetModel:
             _track(told),
             late=late,
         )
+        latest = self.latest.setdefault(told.stream, {})
+        if told.event.kind != "closed":
+            latest[_track(told)] = told.event.incident.id
+        elif latest.get(_track(told)) == told.event.incident.id:
+            del latest[_track(told)]
         self.history.append((told.event.kind, told.id, None))
         return ("recorded",)
 

@@ -26,8 +26,8 @@ from streammonitor_cli.process import INCIDENTS, NO_INCIDENT
 from streammonitor_cli.wording import counted
 
 if TYPE_CHECKING:
-    from streammonitor_api.fleet.records import Gap
     from streammonitor_api.names import StreamKey, WorkerId
+    from streammonitor_cli.demo_report import Row
     from streammonitor_cli.demo_streams import DemoStreams
     from streammonitor_cli.fleet_view import FleetView
     from streammonitor_cli.local.fleet import LocalFleet
@@ -42,6 +42,8 @@ REDIS_AWAY_S = 6.0
 END_S = 82.0
 """Since the streams began."""
 STARTED_WITHIN_S = 30.0
+SETTLED_WITHIN_S = 30.0
+"""Streams that are made on a busy machine are late, and so are the last reports of them."""
 MOVED_WITHIN_S = 20.0
 BACK_WITHIN_S = 12.0
 """How long is waited for what takes 5 s on a machine that is not busy."""
@@ -122,11 +124,11 @@ class Show:
         self._stop = stop
         self._began = 0.0
         self.truth: Mapping[StreamKey, Truth] = {}
-        self.gaps: list[Gap] = []
+        self.coverage: dict[StreamKey, tuple[float, list[str]]] = {}
         self.results: list[str] = []
         self.failures: list[str] = []
-        self.watched = self.ended = 0.0
-        """From when on all streams were watched, and until when; Unix times."""
+        self.watched = 0.0
+        """From when on all streams were watched, Unix time."""
 
     @property
     def events(self) -> list[Any]:
@@ -146,6 +148,7 @@ class Show:
 
     def play(self, streams: DemoStreams, folder: Path) -> None:
         """All of it, until the end or until told to stop."""
+        from streammonitor_cli.demo_report import coverage_of
         from streammonitor_cli.demo_streams import resources
 
         self._began, self.truth = streams.began, streams.truth
@@ -153,6 +156,7 @@ class Show:
             for name, text in resources(streams.urls).items():
                 (folder / "monitors" / name).write_text(text, encoding="utf-8")
             self._step("applying news.yaml and sports.yaml")
+            applied_ms = self._redis_ms()
             self._await(lambda: self.snapshot is not None and self.snapshot.all_watched, 20.0)
             self.watched = time.time()
             self._at(WORKER_JOINS_S)
@@ -162,8 +166,17 @@ class Show:
             self._at(REDIS_STOPS_S)
             self._stop_redis()
             self._at(END_S)
-            self.gaps = self._fleet.reader.read_gaps()
-        self.ended = time.time()
+            self._await(lambda: all(row.is_over for row in self.rows()), SETTLED_WITHIN_S)
+            self.coverage = coverage_of(
+                streams.urls, self._fleet.reader.read_gaps(), applied_ms, self._redis_ms()
+            )
+
+    def rows(self) -> list[Row]:
+        """What was reported beside what was injected, as far as that was to be seen by now."""
+        from streammonitor_cli.demo_report import compare
+
+        until = self._began + END_S
+        return compare(self.truth, self.events, since=self.watched, until=until)
 
     def _add_worker(self) -> None:
         from streammonitor_operator.coverage import SOURCE_UNAVAILABLE
@@ -178,7 +191,7 @@ class Show:
         gaps = [
             gap
             for gap in self._fleet.reader.read_gaps(since_ms)
-            if gap.stream in moved and gap.reason != SOURCE_UNAVAILABLE
+            if gap.stream in moved and gap.from_ms >= since_ms and gap.reason != SOURCE_UNAVAILABLE
         ]
         self._conclude(
             f"{new} joined: {len(moved)} of {counted(len(before), 'stream')} moved, "
@@ -300,10 +313,10 @@ class _StoppedError(Exception):
 
 def _report(show: Show, output: Output) -> int:
     """Write what was injected beside what was reported, and what happened."""
-    from streammonitor_cli.demo_report import compare, coverage_lines, table
+    from streammonitor_cli.demo_report import table
     from streammonitor_cli.fleet_drawing import percent
 
-    rows = compare(show.truth, show.events, since=show.watched, until=show.ended)
+    rows = show.rows()
     output.write_line("")
     for line in table(rows):
         output.write_line(line)
@@ -311,17 +324,17 @@ def _report(show: Show, output: Output) -> int:
     for result in show.results:
         mark = "✗" if result in show.failures else "✓"
         output.write_line(f"{mark} {result}")
-    streams = show.snapshot.streams if show.snapshot else ()
-    covered = [one.coverage for one in streams if one.coverage is not None]
-    for line in coverage_lines(streams, show.gaps):
-        output.write_line(line)
+    for stream, (share, missed) in sorted(show.coverage.items()):
+        why = ", ".join(missed)
+        output.write_line(f"{'':7}{stream:<19}{percent(share):>9} covered  {why}".rstrip())
+    shares = [share for share, _ in show.coverage.values()]
     verdicts = [row.verdict for row in rows]
     injected = len(verdicts) - verdicts.count("false alarm")
     output.write_line(
         f"\n{verdicts.count('found')} of {counted(injected, 'defect')} found, "
         f"{verdicts.count('doubled')} doubled, "
         f"{counted(verdicts.count('false alarm'), 'false alarm')}, "
-        f"coverage {percent(sum(covered) / len(covered) if covered else None)}."
+        f"coverage {percent(sum(shares) / len(shares) if shares else None)}."
     )
     is_good = not show.failures and set(verdicts) == {"found"}
     return NO_INCIDENT if is_good else INCIDENTS

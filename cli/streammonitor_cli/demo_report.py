@@ -15,8 +15,6 @@ from streammonitor_api.events import Event
 from streammonitor_api.fleet.records import Gap
 from streammonitor_api.incident import Incident
 from streammonitor_api.names import StreamKey
-from streammonitor_cli.fleet_drawing import percent
-from streammonitor_cli.snapshot import StreamView
 from streammonitor_worker.synth.truth import Defect, Truth
 
 SETTLED_S = 12.0
@@ -47,6 +45,11 @@ class Row:
     told_after_s: float | None
 
     @property
+    def is_over(self) -> bool:
+        """Whether all that is to be told has been told."""
+        return bool(self.reports) and not any(one.is_open for one in self.reports)
+
+    @property
     def verdict(self) -> str:
         if self.injected_s is None:
             return "false alarm"
@@ -74,13 +77,13 @@ def compare(
     began = min(known.started_at or since for known in truth.values())
     rows = []
     for stream, known in truth.items():
-        for defect, window in _windows(known, until):
+        for defect, window in _windows(known):
             found = [one for one in left if _is_about(one, stream, defect, window)]
             left = [one for one in left if one not in found]
             if since <= window[0] + _EARLY_S and window[0] <= until - SETTLED_S:
                 rows.append(_row(stream, defect, window[0] + _EARLY_S, tuple(found), began))
         for ok in known.tolerated:
-            window = ((known.started_at or began) + ok.onset_s - _EARLY_S, until)
+            window = ((known.started_at or began) + ok.onset_s - _EARLY_S, math.inf)
             left = [one for one in left if not _is_about(one, stream, ok, window)]
     for one in left:
         at = _seconds(one.incident.onset.wall) - began
@@ -89,7 +92,7 @@ def compare(
     return sorted(rows, key=lambda row: row.at_s)
 
 
-def _windows(known: Truth, until: float) -> Iterator[tuple[Defect, tuple[float, float]]]:
+def _windows(known: Truth) -> Iterator[tuple[Defect, tuple[float, float]]]:
     """Each defect with the times between which its report begins: up to the next of its kind, as
     a busy machine makes the stream late as well."""
     started = known.started_at or 0.0
@@ -97,7 +100,7 @@ def _windows(known: Truth, until: float) -> Iterator[tuple[Defect, tuple[float, 
     for place, defect in enumerate(defects):
         kind = defect.detector, defect.track
         later = (one.onset_s for one in defects[place + 1 :] if (one.detector, one.track) == kind)
-        end = next((started + onset for onset in later), until)
+        end = next((started + onset for onset in later), math.inf)
         yield defect, (started + defect.onset_s - _EARLY_S, end - _EARLY_S)
 
 
@@ -122,15 +125,20 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield _line(at, row.stream, row.detector, injected, reported, after, row.verdict)
 
 
-def coverage_lines(streams: Iterable[StreamView], gaps: Iterable[Gap]) -> Iterator[str]:
-    """How much of the wanted time each stream was watched, and why not for the rest."""
-    missed: dict[StreamKey, list[str]] = {}
+def coverage_of(
+    streams: Iterable[StreamKey], gaps: Iterable[Gap], since_ms: int, until_ms: int
+) -> dict[StreamKey, tuple[float, list[str]]]:
+    """The share of a time in which each stream was watched, and its gaps in words.
+
+    From the gaps themselves: what Redis holds of coverage is up to half a minute old.
+    """
+    found: dict[StreamKey, tuple[float, list[str]]] = {one: (1.0, []) for one in streams}
     for gap in gaps:
-        lasted = "still" if gap.to_ms is None else f"{(gap.to_ms - gap.from_ms) / 1000:.1f} s"
-        missed.setdefault(gap.stream, []).append(f"{lasted} {gap.reason}")
-    for one in streams:
-        why = ", ".join(missed.get(one.stream, ()))
-        yield f"{'':7}{one.stream:<19}{percent(one.coverage):>9} covered  {why}".rstrip()
+        lasted_ms = (until_ms if gap.to_ms is None else gap.to_ms) - max(gap.from_ms, since_ms)
+        share, told = found.get(gap.stream, (1.0, []))
+        told.append(f"{lasted_ms / 1000:.1f} s {gap.reason}")
+        found[gap.stream] = max(0.0, share - lasted_ms / (until_ms - since_ms)), told
+    return found
 
 
 def _line(at: str, stream: str, detector: str, *cells: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from streammonitor_api.events import Event, EventKind
 from streammonitor_api.fleet.records import Gap
 from streammonitor_api.incident import Moment, wall_time
 from streammonitor_api.names import StreamKey
-from streammonitor_cli.demo_report import Row, compare, coverage_lines, table
-from streammonitor_cli.snapshot import StreamView
+from streammonitor_cli.demo_report import Row, compare, coverage_of, table
 from streammonitor_worker.synth.truth import Defect, Truth
 from tests.support.builders import an_incident
 
@@ -99,10 +100,12 @@ def test_table_has_a_line_a_row() -> None:
     ]
 
 
-def test_coverage_says_why_it_is_not_whole() -> None:
-    one = StreamView(CH1, None, None, "watching", None, None, 0.98765, 0)
-    gaps = [Gap(CH1, 0, 2_500, "worker-lost"), Gap(CH1, 9_000, None, "opening")]
+def test_coverage_is_what_gaps_leave() -> None:
+    other = StreamKey("demo/news/two")
+    gaps = [Gap(CH1, 9_000, 12_500, "starting"), Gap(CH1, 58_000, None, "worker-lost")]
 
-    assert list(coverage_lines([one], gaps)) == [
-        "       demo/news/one        98.76 % covered  2.5 s worker-lost, still opening"
-    ]
+    found = coverage_of([CH1, other], gaps, since_ms=10_000, until_ms=60_000)
+
+    assert found[CH1][0] == pytest.approx(1 - 4.5 / 50)
+    assert found[CH1][1] == ["2.5 s starting", "2.0 s worker-lost"]
+    assert found[other] == (1.0, [])

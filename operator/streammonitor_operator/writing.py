@@ -29,6 +29,8 @@ HOLD_EVERY_MS = 5_000
 """How often the operator says that it is alive while it writes nothing else."""
 COVERAGE_EVERY_MS = 60_000
 """Within this all totals are written once: what a lost operator's successor misses at most."""
+FEW_COVERAGE_EVERY_MS = 5_000
+"""The same for up to FEWEST_TOTALS streams, and in proportion for more: `status` shows them."""
 FEWEST_TOTALS = 50
 """So few totals are not worth a call of their own more often than needed."""
 WORKERS_A_CALL = 64
@@ -148,7 +150,8 @@ class Writer:
     def _write_totals(self, term: Term, now_ms: int) -> bool:
         """Write some of the totals in each cycle, so that all are written once in a while."""
         if not self._rota:
-            if now_ms - self._totals_ms < COVERAGE_EVERY_MS:
+            calls = -(-len(self.state.wanted) // FEWEST_TOTALS)
+            if now_ms - self._totals_ms < min(COVERAGE_EVERY_MS, calls * FEW_COVERAGE_EVERY_MS):
                 return False
             self._rota = list(self.state.wanted)
             self._totals_ms = now_ms

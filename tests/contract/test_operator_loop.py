@@ -448,3 +448,15 @@ def test_drain_waits_for_a_source_that_was_just_lost(
     a.broken = b.broken = lambda _: None
     assert rig.until(lambda: not a.has) <= 10
     assert rig.all_watched()
+
+
+def test_coverage_of_a_few_streams_is_known_soon(rig: FleetRig) -> None:
+    rig.start("a")
+    rig.apply(a_monitor(streams=2))
+    rig.until(rig.all_watched)
+
+    rig.run(11)
+
+    totals = rig.reader.read_coverage()
+    assert len(totals) == 2
+    assert all(one.watched_s > 4 for one in totals.values())

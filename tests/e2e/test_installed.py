@@ -74,6 +74,7 @@ def test_package_holds_the_product_and_nothing_else(wheel: Path) -> None:
         "streammonitor_worker",
     }
     assert "streammonitor_api/catalogue.json" in names
+    assert "streammonitor_api/fleet/lua/beat.lua" in names
     assert {
         f"streammonitor_{part}/py.typed" for part in ("api", "cli", "operator", "worker")
     } <= set(names)

@@ -11,15 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-LATE_S = 30.0
-"""A busy API server delivers within a second or two; kopf reconnects a silent watch after 70 s, but
-only a change can be late, and nobody should wait longer for one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    version: str
-    at: float
+LATE_S = 45.0
+"""A busy API server delivers within a second or two. Longer than from one comparison to the next,
+as a list may also be older than what the watch told; shorter than kopf waits for a watch that is
+silent (70 s)."""
 
 
 @dataclass(slots=True)
@@ -27,9 +22,12 @@ class Delivery:
     """What a watch told of one kind of object. Times are of a monotonic clock, in seconds."""
 
     kind: str
-    _told: dict[str, _Told] = field(default_factory=dict)
+    _told: dict[str, str] = field(default_factory=dict)
+    """Versions of objects, the latest that the watch told."""
     _late: dict[str, float] = field(default_factory=dict)
-    """Objects that the list has in another version, since when."""
+    """Objects that the list has in another version, and that were not told since: since when."""
+    _latest: float | None = None
+    """When the watch told anything, or was first compared."""
     _absent: dict[str, None] = field(default_factory=dict)
     """Objects that the last list did not have."""
     _awaited: set[str] | None = None
@@ -37,7 +35,9 @@ class Delivery:
 
     def tell(self, key: str, version: str, now: float) -> None:
         """The watch told of an object."""
-        self._told[key] = _Told(version, now)
+        self._told[key] = version
+        self._late.pop(key, None)
+        self._latest = now
         if self._awaited:
             self._awaited.discard(key)
 
@@ -55,6 +55,8 @@ class Delivery:
 
     def compare(self, listed: Mapping[str, str], now: float) -> list[str]:
         """Compare with a list of versions; returns what is gone."""
+        if self._latest is None:
+            self._latest = now
         if self._awaited is None:
             self._awaited = listed.keys() - self._told.keys()
         else:
@@ -70,7 +72,7 @@ class Delivery:
     def problem(self, now: float) -> str | None:
         """Why the watch must be taken for dead; None while it delivers."""
         late = [key for key, since in self._late.items() if now - since > LATE_S]
-        if not late:
+        if not late or self._is_beginning(now):
             return None
         named = ", ".join(sorted(late)[:3])
         return (
@@ -78,16 +80,16 @@ class Delivery:
             f"it did not tell ({named}); restart the operator"
         )
 
+    def _is_beginning(self, now: float) -> bool:
+        """Whether it is still telling what was there at the start, be it ever so much."""
+        return not self.has_told_all and self._latest is not None and now - self._latest <= LATE_S
+
     def _compare_versions(self, listed: Mapping[str, str], now: float) -> None:
-        late: dict[str, float] = {}
-        for key, version in listed.items():
-            told = self._told.get(key)
-            if told is not None and told.version == version:
-                continue
-            since = self._late.get(key, now)
-            # An object that keeps changing differs each time, but is told of in between.
-            late[key] = now if told is not None and told.at > since else since
-        self._late = late
+        self._late = {
+            key: self._late.get(key, now)
+            for key, version in listed.items()
+            if self._told.get(key) != version
+        }
 
 
 def versions(objects: Iterable[Mapping[str, str]]) -> dict[str, str]:

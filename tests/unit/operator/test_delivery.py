@@ -44,7 +44,7 @@ def test_change_that_is_not_told_in_time_means_a_dead_watch() -> None:
 
     assert problem is not None
     assert problem.startswith(
-        "the watch of things is dead: 1 changed more than 30 s ago and it did"
+        "the watch of things is dead: 1 changed more than 45 s ago and it did"
     )
 
 
@@ -73,6 +73,28 @@ def test_object_that_keeps_changing_is_not_late() -> None:
         delivery.tell("a", str(2 * turn), 30.0 * turn)
         delivery.compare({"a": str(2 * turn + 1)}, 30.0 * turn + 20)
         assert delivery.problem(30.0 * turn + 20) is None
+
+
+def test_late_change_that_was_told_is_no_problem_before_the_next_list() -> None:
+    delivery = Delivery("things")
+    delivery.tell("a", "1", 0.0)
+    delivery.compare({"a": "2"}, 10.0)
+
+    delivery.tell("a", "2", 12.0)
+
+    assert delivery.problem(11.0 + LATE_S) is None
+
+
+def test_long_beginning_is_not_a_dead_watch() -> None:
+    delivery = Delivery("things")
+    delivery.compare({f"t{number}": "1" for number in range(9)}, 0.0)
+
+    for number in range(8):
+        delivery.tell(f"t{number}", "1", 20.0 * number)
+        assert delivery.problem(20.0 * number) is None
+
+    assert delivery.problem(140.0 + LATE_S) is None
+    assert delivery.problem(141.0 + LATE_S) is not None
 
 
 def test_what_two_lists_lack_is_gone() -> None:

@@ -21,7 +21,7 @@ PIP_NO_INDEX ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo watch test unit media e2e bench lint fix generate manifests lock wheelhouse \
+.PHONY: help setup demo watch test unit media e2e simulation bench lint fix generate manifests lock wheelhouse \
   image clean
 
 .DEFAULT:
@@ -52,6 +52,9 @@ media: $(READY)  ## Run the tests on encoded clips
 
 e2e: $(READY)  ## Build the package, install it elsewhere, use it as a user would
 	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+simulation: $(READY)  ## Run a fleet in virtual time, with faults: ARGS='--dense --seed 3'
+	$(BIN)/python -m tests.support.fleet_sim $(ARGS)
 
 bench: $(READY)  ## Measure costs against decoding alone and FFmpeg, planner and operator
 	$(BIN)/python bench/suite.py $(ARGS)

@@ -159,6 +159,12 @@ class Picture:
         return None if self._previous is None else self._previous.small
 
     @property
+    def previous_luma(self) -> U8 | None:
+        """8 bits of `luma` of the picture before it, as `previous_small`."""
+        before = self._previous
+        return None if before is None else before.to_8_bits(before.luma)
+
+    @property
     def previous_tiles(self) -> F32 | None:
         """`tiles` of the picture before it, as `previous_small`."""
         return None if self._previous is None else self._previous.tiles

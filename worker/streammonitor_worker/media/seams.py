@@ -24,16 +24,23 @@ BLOCK = 16
 """Samples a side: macroblocks of MPEG-2 and H.264, the smallest coding tree units of HEVC."""
 APART = 2 * BLOCK
 """Every other border is looked at: damage is slices long and seldom a single block high."""
+_LARGE = 700
+"""Rows from which every fourth border will do."""
 SEGMENT = 8
 """Samples of a piece of a border that is judged as one."""
-BETWEEN = (5, 11)
-"""Lines between two borders that no codec makes blocks of."""
+BETWEEN = (5, 8, 11)
+"""Lines between two borders: two that no codec makes blocks of, and one that mosaics have."""
 _STEP = 12
 """Levels by which a seam exceeds the steps beside it: above what deblocking and noise leave."""
 _STEPPED = 6
 """Of the 8 samples of a segment, those that must step: a seam is straight, a crossing edge not."""
 _ONE_EACH = np.uint64(0x0101010101010101)
 _TOP_BYTE = np.uint64(56)
+
+
+def borders_apart(height: int) -> int:
+    """Rows from a border to the next that is looked at in each picture of so many rows."""
+    return APART if height < _LARGE else 2 * APART
 
 
 def seams(luma: U8, line: int = 0, apart: int = APART, height: int = _STEP) -> Map:
@@ -73,15 +80,18 @@ def _stepped(steps: Map) -> Map:
 
 def new_seams(now: Map, before: Map) -> Map:
     """Those that were not there before, nor right beside: an edge that moves along is not new."""
+    came = now & ~before
+    if not came.any():
+        return came
     known = before.copy()
     known[:, 1:] |= before[:, :-1]
     known[:, :-1] |= before[:, 1:]
     return now & ~known
 
 
-def share_between(luma: U8) -> float:
-    """Share of segments that look like seams on lines between the borders, 0-1: the most of two."""
-    return max(share_of(seams(luma, line)) for line in BETWEEN)
+def share_between(luma: U8, apart: int = APART) -> float:
+    """Share of segments that look like seams on lines between the borders, 0-1: the most."""
+    return max(share_of(seams(luma, line, apart)) for line in BETWEEN)
 
 
 def share_of(found: Map) -> float:

@@ -50,6 +50,8 @@ SETTLE_MS = int(DEAD_AFTER_S * 1000)
 AUDIT_EVERY_MS = 30_000
 """How often all claims and open gaps are compared with what is believed: a request that was not
 answered may be carried out late. 100,000 claims take a third of a second."""
+REPEATED_EVERY_MS = 10_000
+"""How often that is done at most, by a Redis that answers now and then."""
 
 
 class Store(Writes, Protocol):
@@ -119,7 +121,7 @@ class Reconciler:
         """Redis lost its data while this operator ran: all of it is in memory."""
         self._away = True
         """Redis did not answer in the last cycle, or this is the first."""
-        self._settled_from_ms = self._audited_ms = 0
+        self._settled_from_ms = self._audited_ms = self._repeated_ms = 0
         self._unheard_terms = 0
         """Requests for a term that Redis did not answer."""
         self._broken: dict[WorkerId, str] = {}
@@ -237,6 +239,8 @@ class Reconciler:
             self._away = False
             for worker in self.state.found.workers:
                 roster.expect(worker)
+            if self.mode is Mode.RUNNING:
+                self._repeat_assignments()
         elif self.term is not None and any(
             name not in seen.workers for name, one in roster.workers.items() if not one.is_dead
         ):
@@ -260,6 +264,14 @@ class Reconciler:
         self.mode, self._has_lost = Mode.RUNNING, False
         self._observer.reseat(seen.redis_ms)
         return True
+
+    def _repeat_assignments(self) -> None:
+        """Write them again after an outage: another Redis may have taken over that did not have
+        the last of them. What is there already is left as it is."""
+        if self.redis_ms - self._repeated_ms >= REPEATED_EVERY_MS:
+            self._repeated_ms = self.redis_ms
+            for stream in self.state.ledger:
+                self.state.ledger.renew(stream)
 
     def _renew(self) -> None:
         """Have everything written again that Redis lost."""

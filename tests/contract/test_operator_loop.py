@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
-from streammonitor_api.errors import FencedError
+from streammonitor_api.errors import FencedError, UnavailableError
 from streammonitor_api.names import StreamKey
 from streammonitor_operator.inventory import Inventory, MonitorKey
 from streammonitor_operator.reconcile import Mode
@@ -460,3 +461,20 @@ def test_coverage_of_a_few_streams_is_known_soon(rig: FleetRig) -> None:
     totals = rig.reader.read_coverage()
     assert len(totals) == 2
     assert all(one.watched_s > 4 for one in totals.values())
+
+
+def test_assignments_are_repeated_after_an_outage(rig: FleetRig) -> None:
+    (a,) = rig.start("a")
+    rig.apply(a_monitor())
+    rig.until(rig.all_watched)
+    rig.run(20)
+    epochs = dict(a.claims)
+
+    rig.scripts.client.delete(rig.store.keys.assignments(a.store.worker))
+    with patch.object(rig.store, "read_fleet", side_effect=UnavailableError("away")):
+        rig.step()
+    rig.run(1)
+
+    written = rig.store.read_assignments()[a.store.worker].by_stream
+    assert {stream: one.epoch for stream, one in written.items()} == epochs
+    assert (a.claims, a.opens) == (epochs, 3)

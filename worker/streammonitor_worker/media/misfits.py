@@ -33,24 +33,34 @@ _TEXTURE = 16
 """Levels by which the luma goes up and down along one side of a seam; captions have none."""
 _FULLEST = 2
 """Rows and columns that do not count: a rectangle that appears has two of each."""
+_IN_ROWS = 0.25
+"""Of the misfits that are wanted, those that must be above and below blocks."""
 _MOST = 1500
 """Seams that are compared with the picture before, one by one."""
 _SMALLEST = 4 * BLOCK
 """Samples a side of a picture in which there is something to compare."""
 
 
-def misfits(luma: U8, before: U8) -> float:
+def misfits(luma: U8, before: U8, least: float = 0.0) -> float:
     """Share of the sides of macroblocks that became seams, beyond that of lines between, 0-1.
 
     luma, before: (height, width), 8 bits, of the same size: a picture and the one before it.
+    least: share from which it matters; 0 may be given instead of less than that, as it is cheaper
+    to tell: blocks have sides below and above, so rows alone are looked at first.
     """
     if min(luma.shape) < _SMALLEST:
         return 0.0
+    wanted = least * sides(luma)
+    if _without_fullest(_new_seams(luma, before, 0)) < wanted * _IN_ROWS:
+        return 0.0
     pairs = tuple(zip(_both_ways(luma), _both_ways(before), strict=True))
     found = _weight(pairs, 0)
-    if found:
-        found -= max(_weight(pairs, line) for line in _BETWEEN)
-    return max(0, found) / sides(luma)
+    between = 0
+    for line in _BETWEEN:
+        if found <= between or found - between < wanted:
+            return 0.0
+        between = max(between, _weight(pairs, line))
+    return max(0, found - between) / sides(luma)
 
 
 class Standing(NamedTuple):

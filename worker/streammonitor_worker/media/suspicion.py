@@ -111,7 +111,7 @@ class Suspicion:
         if self._jumps and change > _CUT_LEVELS:
             self.reset()
         if self._trial is None:
-            if came and not self._waits and came >= max(_RISES * lately, looked_at):
+            if came and not self._waits and came >= max(_RISES * lately, looked_at, self._least):
                 self._looked_at = max(came, self._looked_at)
                 self._suspect(picture)
             if self._trial is None:
@@ -126,7 +126,8 @@ class Suspicion:
         if self._is_cut(picture):
             self.reset()
             return
-        if misfits(picture.to_8_bits(picture.luma), earlier) >= _NEW * self._least:
+        least = _NEW * self._least
+        if misfits(picture.to_8_bits(picture.luma), earlier, least) >= least:
             before = standing(earlier)
             least = max(self._least, _FEWEST / sides(earlier))
             wanted = _BASE * before.excess + _NOISE * self._usual + least

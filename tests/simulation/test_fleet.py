@@ -13,12 +13,14 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fleet_sim.faults import Kind
-from tests.support.fleet_sim.fleet import DENSE, Result, Shape, Simulation
+from tests.support.fleet_sim.fleet import DENSE, LONG, Result, Shape, Simulation
 from tests.support.fleet_sim.ledger import ViolationError
 from tests.support.fleet_sim.mutations import MUTATIONS, Mutation
 from tests.support.redis_server import any_binary
 
-DENSE_SEEDS = (0, 3)
+LONG_SEEDS = (0, 1, 3, 4, 5)
+"""5 × 20,000 = 100,000 stream-hours: 15 to 25 s of CPU each."""
+DENSE_SEEDS = range(6)
 MOST_SEEDS = 6
 """A mutation that so many seeds do not notice counts as not noticed."""
 
@@ -28,6 +30,16 @@ def _silence() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", LONG_SEEDS)
+def test_nothing_is_lost_or_doubled_in_20_000_stream_hours(seed: int) -> None:
+    result = Simulation(seed, LONG).run()
+
+    assert result.stream_hours == 20_000
+    assert result.tally["incidents"] > 300
+    assert sum(result.faults.values()) > 8
 
 
 @pytest.mark.parametrize("seed", DENSE_SEEDS)

@@ -107,6 +107,7 @@ def test_new_key_seals_and_old_one_still_opens() -> None:
         (KEY[:-4], "fleet key: not 32 bytes in URL-safe base64 but 40 characters"),
         ("ключ" * 11, "fleet key: not 32 bytes"),
     ],
+    ids=["empty", "a word", "the second is a word", "too short", "other letters"],
 )
 def test_wrong_key_is_told_but_not_shown(keys: str, told: str) -> None:
     with pytest.raises(InputError) as raised:

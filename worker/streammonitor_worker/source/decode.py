@@ -42,6 +42,9 @@ class Decoder:
     def __init__(self, track: Track, max_pixels: int) -> None:
         self.track = track
         self.cpu_s = 0.0
+        self.began: float | None = None
+        """The thread's CPU time now, where whoever asks to decode knows it: to ask the system for
+        it takes 1 µs and more."""
         self._residue = 0.0
         self._context = track.decoder
         # One thread a stream: streams are what is run in parallel. Threads of the decoder would
@@ -50,27 +53,8 @@ class Decoder:
         self._context.thread_type = "NONE"
         self._context.options = {"max_pixels": str(max_pixels)}
 
-    def decode(
-        self, packet: Any, at: float, duration: float, began: float | None = None
-    ) -> list[Decoded]:
-        """Decode a packet that is presented at media time `at` for `duration` seconds.
-
-        began: the thread's CPU time now, where that is known: to ask for it costs 1 µs and more.
-        """
-        if began is None:
-            began = time.thread_time()
-        decoded = self._decode(packet, at, duration)
-        self.cpu_s += time.thread_time() - began
-        return decoded
-
-    def finish(self) -> list[Decoded]:
-        """What the decoder still holds; then it is empty."""
-        began = time.thread_time()
-        decoded = self._rest()
-        self.cpu_s += time.thread_time() - began
-        return decoded
-
-    def _decode(self, packet: Any, at: float, duration: float) -> list[Decoded]:
+    def decode(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
+        """Decode a packet that is presented at media time `at` for `duration` seconds."""
         base = self.track.time_base
         if packet.pts is None:
             shift = 0
@@ -82,20 +66,31 @@ class Decoder:
             packet.pts = placed
         if packet.dts is not None:
             packet.dts += shift
-        return self._outcome(packet, at, duration)
+        yield from self._outcome(packet, at, duration)
 
-    def _rest(self) -> list[Decoded]:
-        return self._outcome(None, 0.0, 0.0)
+    def finish(self) -> Iterator[Decoded]:
+        """What the decoder still holds; then it is empty."""
+        self.began = None
+        yield from self._outcome(None, 0.0, 0.0)
 
-    def _outcome(self, packet: Any, at: float, duration: float) -> list[Decoded]:
+    def _outcome(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
+        began, self.began = self.began, None
+        if began is None:
+            began = time.thread_time()
+        failure: av.error.FFmpegError | None = None
+        frames: list[Any] = []
         try:
             frames = self._context.decode(packet)
         except av.error.EOFError:
-            return []  # nothing is left in it
+            pass  # nothing is left in it
         except av.error.FFmpegError as error:
-            failed = packet is not None
-            return [Failure(self.track.name, at, duration, reason_of(error))] if failed else []
-        return [item for frame in frames for item in self._present(frame)]
+            failure = error
+        self.cpu_s += time.thread_time() - began
+        if failure is not None and packet is not None:
+            yield Failure(self.track.name, at, duration, reason_of(failure))
+        frames.reverse()
+        while frames:
+            yield from self._present(frames.pop())
 
     def _present(self, frame: Any) -> Iterator[Decoded]:
         raise NotImplementedError
@@ -118,36 +113,33 @@ class VideoDecoder(Decoder):
         self._format: Format | None = None
         self._awaited = AwaitedPictures() if track.codec in SILENT_CODECS else None
 
-    def _decode(self, packet: Any, at: float, duration: float) -> list[Decoded]:
-        decoded: list[Decoded] = []
+    def decode(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
         key, attentive = packet.is_keyframe, self._attention.wants_all(at)
         if not key and self._key_wait:
             self._key_wait -= 1
             self._following = not self._key_wait
         if self._following and not attentive:
-            decoded += self._empty()
+            yield from self._empty()
         self._following = attentive and (self._following or key)
         if not key and not self._following:
-            return decoded
+            return
         self._key_wait = 0
-        decoded += super()._decode(packet, at, duration)
+        yield from super().decode(packet, at, duration)
         if not self._following:
             # Nothing follows that would push the picture out of the decoder.
-            decoded += self._empty()
-        return decoded
+            yield from self._empty()
 
-    def _empty(self) -> list[Decoded]:
-        decoded = self._rest()
+    def _empty(self) -> Iterator[Decoded]:
+        yield from self.finish()
         self._context.flush_buffers()
         if self._awaited is not None:
             self._awaited.forget()
-        return decoded
 
-    def _outcome(self, packet: Any, at: float, duration: float) -> list[Decoded]:
+    def _outcome(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
         # Only here the packet has its place in media time.
         if self._awaited is not None and packet is not None and packet.pts is not None:
             self._awaited.send(packet.pts)
-        return super()._outcome(packet, at, duration)
+        yield from super()._outcome(packet, at, duration)
 
     def _missing(self, frame: Any) -> Iterator[Failure]:
         if self._awaited is None or frame.pts is None:
@@ -177,6 +169,7 @@ class VideoDecoder(Decoder):
         self._fresh = False
         self._end = picture.end
         form = self._format_of(frame, start)
+        del frame, planes
         if form is not None:
             yield form
         yield picture
@@ -218,8 +211,9 @@ class AudioDecoder(Decoder):
         self._assembler = SoundAssembler(track.name)
         self._format: Format | None = None
 
-    def _rest(self) -> list[Decoded]:
-        return [*super()._rest(), *self._assembler.flush()]
+    def finish(self) -> Iterator[Decoded]:
+        yield from super().finish()
+        yield from self._assembler.flush()
 
     def _present(self, frame: Any) -> Iterator[Decoded]:
         start = self._time(frame.pts)

@@ -190,10 +190,11 @@ class Session:
             place.jump_s,
             losses,
         )
-        began, demuxer.taken_at = demuxer.taken_at, None
-        if len(self._demuxers) > 1:
-            began = None  # others have been read and decoded meanwhile
-        for item in self._decoders[track.name].decode(packet, place.time, duration, began):
+        decoder, taken_at = self._decoders[track.name], demuxer.taken_at
+        demuxer.taken_at = None
+        if len(self._demuxers) == 1:  # of several, others have been read and decoded meanwhile
+            decoder.began = taken_at
+        for item in decoder.decode(packet, place.time, duration):
             yield from self._told(item)
 
     def _is_whole(self, demuxer: Demuxer, packet: Any) -> bool:

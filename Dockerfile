@@ -55,8 +55,9 @@ LABEL org.opencontainers.image.title="StreamMonitor" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
-# HOME is a folder that may be written to where the root file system may not: mount one there.
-ENV PATH=/opt/streammonitor/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME=/tmp \
+# HOME is a folder that may be written to where the root file system may not: mount one there. USER
+# is a name for whatever user a cluster may choose, which no passwd file knows.
+ENV PATH=/opt/streammonitor/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME=/tmp USER=streammonitor \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /tmp
 USER 65532:65532

@@ -22,7 +22,7 @@ PIP_NO_INDEX ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo watch test unit media e2e simulation bench lint fix generate manifests lock wheelhouse \
-  image clean
+  image kind-up kind-demo kind-down clean
 
 .DEFAULT:
 	@echo "make: no target \"$@\"; make help shows them" >&2; exit 2
@@ -104,6 +104,15 @@ image:  ## Build the container image (docker alone is enough): IMAGE=…, PYTHON
 	  --build-arg PIP_NO_INDEX=$(PIP_NO_INDEX) --build-arg VERSION=$(VERSION) \
 	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 	  --build-arg CREATED=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null || date -u +%Y-%m-%dT%H:%M:%SZ) .
+
+kind-up: image  ## Make a kind cluster and install StreamMonitor there: KIND_NODE_IMAGE=…, METRICS_SERVER_MANIFEST=…
+	@IMAGE=$(IMAGE) ./kind/up
+
+kind-demo:  ## Watch live streams in the kind cluster, and see their incidents
+	@IMAGE=$(IMAGE) ./kind/demo
+
+kind-down:  ## Remove the kind cluster
+	@./kind/down
 
 clean:  ## Remove the virtual environment and all caches
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -148,7 +148,6 @@ def test_planned_move_leaves_no_gap_and_doubles_nothing(
 
     assert row.epoch == 2
     assert operator.told() == [("opened", 1), ("closed", closed.told.revision)]
-    assert closed.worker == new.name
 
 
 def test_killed_engine_is_back_and_its_incident_goes_on(

@@ -5,6 +5,7 @@ Judged twice: by decoding and measuring here, and by FFmpeg's own filters where 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from streammonitor_api.errors import InputError
 from streammonitor_worker.synth import Injection, Recipe, Truth, write_clip
+from streammonitor_worker.synth.encoding import Encoding
 
 FFMPEG = shutil.which("ffmpeg")
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
@@ -31,6 +33,11 @@ AUDIO = [
     ("aac", "mp4"), ("aac", "ts"), ("aac", "mkv"), ("mp2", "ts"), ("mp3", "mp4"), ("ac3", "ts"),
     ("opus", "webm"), ("flac", "mkv"), ("pcm_s16le", "mov"),
 ]  # fmt: skip
+
+
+def priorities() -> set[int]:
+    """Scheduling policies of this process' threads."""
+    return {os.sched_getscheduler(int(one.name)) for one in Path("/proc/self/task").iterdir()}
 
 
 def small(**changed: object) -> Recipe:
@@ -193,6 +200,21 @@ def test_audio_tracks_and_layouts_are_those_asked_for(tmp_path: Path) -> None:
 
     with av.open(str(path)) as container:
         assert [audio.layout.name for audio in container.streams.audio] == ["5.1", "5.1"]
+
+
+def test_av1_encoder_takes_no_priority(tmp_path: Path) -> None:
+    """SVT-AV1 makes real-time threads of its caller's and its own where root runs it."""
+    seen = [priorities()]
+
+    def pace(_: float) -> bool:
+        seen.append(priorities())
+        return True
+
+    with av.open(str(tmp_path / "clip.mkv"), "w") as container:
+        Encoding(small(video_codec="av1", duration_s=1, injections=()), container, pace=pace).run()
+
+    assert len(seen) == 26
+    assert seen == seen[:1] * 26
 
 
 def test_same_seed_makes_the_same_bytes(tmp_path: Path) -> None:

@@ -192,6 +192,8 @@ class Credentials:
 class TargetSecrets:
     """What is secret about a target of notifications. Empty: not needed."""
 
+    url: str = field(default="", repr=False)
+    """The whole address: its path or query is the token of many a chat's webhook."""
     signing_key: str = field(default="", repr=False)
     """Of the HMAC that signs events."""
     credentials: Credentials = field(default=Credentials(), repr=False)
@@ -201,12 +203,16 @@ class TargetSecrets:
         """Read what `as_json` wrote."""
         written = json.loads(text)
         credentials = Credentials.from_json(json.dumps(written.get("credentials", {})))
-        return cls(written.get("signing_key", ""), credentials)
+        return cls(written.get("url", ""), written.get("signing_key", ""), credentials)
 
     def as_json(self) -> str:
         """The form that is sealed: in clear, for nobody else."""
         credentials = json.loads(self.credentials.as_json())
-        written = {"signing_key": self.signing_key, "credentials": credentials}
+        written = {
+            "url": self.url,
+            "signing_key": self.signing_key,
+            "credentials": credentials,
+        }
         return json.dumps({name: value for name, value in written.items() if value})
 
 

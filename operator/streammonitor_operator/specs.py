@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from streammonitor_api.conditions import CREDENTIALS_MISSING, INVALID
 from streammonitor_api.errors import InputError
@@ -32,7 +33,7 @@ from streammonitor_operator.status import Fault
 _TOLD = 5
 """Problems that a condition names; the rest is a number."""
 _NO_KEY = (
-    "the operator has no fleet key to seal credentials with; set STREAMMONITOR_FLEET_KEY_FILE for "
+    "the operator has no fleet key to seal secrets with; set STREAMMONITOR_FLEET_KEY_FILE for "
     "operator and workers"
 )
 
@@ -153,11 +154,12 @@ class _Following:
             signing_key = decode_secret(self._where(reference.name), reference.key, data)
         if endpoint.credentials_secret_ref is not None:
             credentials = self._credentials(endpoint.credentials_secret_ref)
-        secrets = TargetSecrets(signing_key, credentials)
+        shown, hidden = _split_address(endpoint.url)
+        secrets = TargetSecrets(hidden, signing_key, credentials)
         made = NotifyTarget(
             name=target.name,
             kind="webhook" if target.webhook is not None else "alertmanager",
-            url=endpoint.url,
+            url=shown,
             min_severity=target.min_severity,
         )
         if secrets == TargetSecrets():
@@ -185,6 +187,13 @@ class _Following:
         if self.key is None:
             raise InputError(_NO_KEY)
         return self.key.seal(secret, bound_to)
+
+
+def _split_address(url: str) -> tuple[str, str]:
+    """What of a target's address everybody may read, and the whole of it where that is less."""
+    parts = urlsplit(url)
+    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return (url, "") if url.rstrip("/") == host else (host, url)
 
 
 def _settings(entry: DetectorEntry) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from streammonitor_api.fleet.records import NotifyTarget
+from streammonitor_api.fleet.records import NotifyTarget, TargetKind
 from streammonitor_api.fleet.store import WorkerStore
 from streammonitor_api.names import Epoch
 from streammonitor_api.sealing import Credentials, FleetKey, TargetSecrets, generate_key
@@ -103,7 +103,8 @@ def test_webhook_gets_cloudevents(desk: Desk, receiver: Receiver) -> None:
 
 
 def test_requests_are_signed_and_authorised(desk: Desk, receiver: Receiver) -> None:
-    secrets = TargetSecrets("whsec_" + base64.b64encode(b"sesame").decode(), Credentials("u", "p"))
+    key = "whsec_" + base64.b64encode(b"sesame").decode()
+    secrets = TargetSecrets("", key, Credentials("u", "p"))
     target = webhook(receiver)
     sealed = desk.key.seal(secrets.as_json(), target.sealed_for(STREAM))
     desk.start()
@@ -117,6 +118,24 @@ def test_requests_are_signed_and_authorised(desk: Desk, receiver: Receiver) -> N
     assert request.headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
     assert request.headers["webhook-id"] == "a1.1"
     assert request.headers["Authorization"] == f"Basic {base64.b64encode(b'u:p').decode()}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("webhook", "/services/T0/geheim?token=x"), ("alertmanager", "/am/api/v2/alerts")],
+)
+def test_sealed_address_is_where_events_go(
+    desk: Desk, receiver: Receiver, kind: TargetKind, path: str
+) -> None:
+    target = NotifyTarget(name="chat", kind=kind, url=receiver.url)
+    secrets = TargetSecrets(receiver.url + path.removesuffix("/api/v2/alerts"))
+    sealed = desk.key.seal(secrets.as_json(), target.sealed_for(STREAM))
+    desk.start()
+    desk.tell(replace(target, sealed=sealed))
+
+    wait_until(lambda: receiver.requests)
+
+    assert receiver.requests[0].path == path
 
 
 def test_failing_target_is_tried_again_with_the_same_id(desk: Desk, receiver: Receiver) -> None:

@@ -106,10 +106,10 @@ class NotifyTarget(Record):
     """Of the target within its monitor: a metric's label, and what log lines call it."""
     kind: TargetKind
     url: str
-    """http or https, without credentials."""
+    """http or https: no more of it than scheme, host and port, the rest is sealed."""
     sealed: str | None = None
     """`sealing.TargetSecrets` as JSON, sealed with the fleet key for `sealed_for`; None where
-    nothing about the target is secret."""
+    nothing about the target is secret, and `url` is the whole address."""
     min_severity: Severity = "warning"
 
     def sealed_for(self, stream: StreamKey) -> str:

@@ -182,14 +182,15 @@ def test_credentials_are_read_from_a_secret() -> None:
 def test_credentials_are_not_shown() -> None:
     made = Credentials(PASSWORD, PASSWORD, ("X", PASSWORD), PASSWORD)
 
-    assert PASSWORD not in f"{made!r}{made}{TargetSecrets(PASSWORD, made)!r}"
+    assert PASSWORD not in f"{made!r}{made}{TargetSecrets(PASSWORD, PASSWORD, made)!r}"
 
 
 def test_secrets_of_a_target_are_written_and_read() -> None:
     for made in (
         TargetSecrets(),
-        TargetSecrets("abc"),
-        TargetSecrets("abc", Credentials(header=("Authorization", "Bearer x"))),
+        TargetSecrets("https://hooks.example/geheim"),
+        TargetSecrets("", "abc"),
+        TargetSecrets("", "abc", Credentials(header=("Authorization", "Bearer x"))),
     ):
         assert TargetSecrets.from_json(made.as_json()) == made
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import pytest
+
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.resource import parse_monitor
 from streammonitor_api.sealing import Credentials, FleetKey, TargetSecrets, generate_key
@@ -123,9 +125,36 @@ def test_targets_travel_with_their_secrets_sealed() -> None:
     opened = TargetSecrets.from_json(
         KEY.unseal(webhook.sealed, webhook.sealed_for(result.specs[0].stream))
     )
-    assert opened == TargetSecrets("abc", Credentials("admin", PASSWORD))
+    assert opened == TargetSecrets("", "abc", Credentials("admin", PASSWORD))
     assert (alertmanager.kind, alertmanager.sealed) == ("alertmanager", None)
     assert result.fault is None
+
+
+@pytest.mark.parametrize("kind", ["webhook", "alertmanager"])
+@pytest.mark.parametrize("rest", ["/services/T0/B0/geheim", "?token=geheim", "/?a=geheim#b"])
+def test_address_of_a_target_is_sealed_but_for_its_host(kind: str, rest: str) -> None:
+    url = f"https://hooks.example:8443{rest}"
+
+    result = followed(notify=[{"name": "chat", kind: {"url": url}}])
+
+    (target,) = result.specs[0].notify
+    assert target.url == "https://hooks.example:8443"
+    assert "geheim" not in result.specs[0].as_json()
+    assert target.sealed is not None
+    stream = result.specs[0].stream
+    opened = TargetSecrets.from_json(KEY.unseal(target.sealed, target.sealed_for(stream)))
+    assert opened == TargetSecrets(url)
+
+
+def test_address_of_a_target_is_not_sent_without_a_fleet_key() -> None:
+    notify = [{"name": "chat", "webhook": {"url": "https://hooks.example/services/geheim"}}]
+
+    result = followed(key=None, notify=notify)
+
+    assert result.specs[0].notify == ()
+    assert result.fault is not None
+    assert "notify chat: " in result.fault.message
+    assert "geheim" not in result.fault.message
 
 
 def test_target_without_its_key_is_left_out_and_the_streams_stay() -> None:

@@ -45,7 +45,7 @@ class Messenger:
             return self._post_alerts(target, secrets, [self._alert(told)])
         body = as_cloudevent(self._fleet, told)
         headers = request_headers(told, body, secrets.signing_key, self._wall())
-        return self._poster.post(target.url, body, headers, secrets.credentials)
+        return self._poster.post(secrets.url or target.url, body, headers, secrets.credentials)
 
     def send_again(self, target: NotifyTarget, incidents: Sequence[OpenIncident]) -> Outcome:
         """Tell an Alertmanager of incidents that are still open."""
@@ -85,7 +85,7 @@ class Messenger:
         self, target: NotifyTarget, secrets: TargetSecrets, alerts: Sequence[dict[str, object]]
     ) -> Outcome:
         return self._poster.post(
-            alerts_url(target.url), as_body(alerts), _JSON, secrets.credentials
+            alerts_url(secrets.url or target.url), as_body(alerts), _JSON, secrets.credentials
         )
 
     def _unsealed(self, target: NotifyTarget, stream: StreamKey) -> TargetSecrets:

@@ -81,7 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
     store = WorkerStore(scripts, settings.fleet, settings.worker, new_incarnation())
     history = ReaderStore(scripts, settings.fleet)
     configuration = read_configuration(os.environ, exposed=True)
-    notifications = Notifications(scripts, settings.fleet, settings.worker, settings.key)
     lines = _lines(arguments, os.environ)
 
     def listen_to(event: Event) -> None:
@@ -90,6 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
             lines.put(event)
 
     worker = Worker(settings, store, history, listen=listen_to)
+    notifications = Notifications(
+        scripts, settings.fleet, settings.worker, settings.key, worker.clock.wall
+    )
     telemetry = Telemetry(configuration, lambda: list(worker.reporter.statuses()), version())
     telemetry.observe_worker(
         lambda: with_sending(worker.reporter.status(), worker.sink.status, notifications.status)

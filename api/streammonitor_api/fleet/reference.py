@@ -54,6 +54,8 @@ on are understood. Heartbeats come each {records.BEAT_S:g} s, a worker is dead a
 - From its claim on, the newer owner's word counts. What an older owner noticed **before** that is
   merged when it arrives later: recorded if nobody has told of that defect, else taken as another
   view of the newer owner's incident, which gets the earlier onset.
+- **Times** of day in events are Redis' clock's: a worker learns it from each of its heartbeats, and
+  what the clock of its machine shows does not matter.
 - **Revision 0** of assignments says that none were ever recorded; it is no order to stop anything.
 - A worker learns from its own heartbeat that Redis **lost data** or came back older: the heartbeat
   before is not the one that it sent. It claims again and sends the events of the last 15 minutes

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 from streammonitor_worker.engine.messages import (
+    ClockOrder,
     Ended,
     EndOrder,
     LimitOrder,
@@ -24,8 +25,9 @@ from streammonitor_worker.engine.messages import (
     Told,
     WatchOrder,
 )
+from streammonitor_worker.fleetclock import FleetClock
 from streammonitor_worker.supervisor.engines import Died
-from tests.support.fleet_sim.clock import EPOCH_S, Timer
+from tests.support.fleet_sim.clock import Timer
 from tests.support.fleet_sim.ledger import Ledger
 from tests.support.fleet_sim.machine import Process
 from tests.support.fleet_sim.pipeline import Opening, SimPipeline
@@ -71,6 +73,7 @@ class SimEngine:
         self._random = random
         self._tell = tell
         self._seats: dict[str, _Seat] = {}
+        self._clock = FleetClock()
         self._alive = True
         self._ready_at = process.time.now + STARTING_S
         process.at(self._ready_at, lambda: self._report(Ready()))
@@ -87,6 +90,9 @@ class SimEngine:
     # ---- what the supervisor calls ----
 
     def send(self, order: Order) -> None:
+        if isinstance(order, ClockOrder):
+            self._clock.offset_s = order.offset_s
+            return
         seat = self._seats.get(order.stream)
         match order:
             case WatchOrder() if seat is None:
@@ -133,6 +139,7 @@ class SimEngine:
             opening,
             lambda event: self._report(Told(stream, event)),
             held=True,
+            wall=self._wall,
         )
         self._seats[stream] = _Seat(pipeline)
         self._plan(stream)
@@ -170,9 +177,14 @@ class SimEngine:
             self._plan(stream)
 
     def _stats(self, stream: str, pipeline: SimPipeline) -> StreamStats:
-        wall = EPOCH_S + pipeline.spans_end + self._process.clock.skew_s
+        wall = self._wall() - self._process.time.now + pipeline.spans_end
         cores = self._world.weights.get(stream, 0.1)
         return StreamStats(stream=stream, state="watching", cores=cores, last_media=wall)
+
+    def _wall(self) -> float:
+        """What a real engine takes for the time of day."""
+        offset_s, machine = self._clock.offset_s, self._process.clock
+        return machine.wall() if offset_s is None else machine.monotonic() + offset_s
 
     def _report(self, report: Report) -> None:
         if self._alive:

@@ -51,8 +51,8 @@ class Shape:
     defects_per_hour: float = 0.5
     """On each stream; more where faults are, see `make_world`."""
     kinds: tuple[Kind, ...] = tuple(Kind)
-    skew_s: float = 0.5
-    """Clocks of machines are wrong by up to this."""
+    skew_s: float = 300.0
+    """Clocks of machines are wrong by up to this, and step by up to this."""
 
     @property
     def duration_s(self) -> float:

@@ -24,7 +24,7 @@ from streammonitor_api.plan import DetectorPlan
 from streammonitor_worker.detectors.base import Measure
 from streammonitor_worker.incidents import FIRST_UPDATE_S, State, Tracker
 from streammonitor_worker.pipeline.telling import Teller, Watcher
-from tests.support.fleet_sim.clock import EPOCH_S, MachineClock
+from tests.support.fleet_sim.clock import MachineClock
 from tests.support.fleet_sim.ledger import Ledger, Span
 from tests.support.fleet_sim.world import ALARMS_S, CLEAR_S, World
 
@@ -63,7 +63,10 @@ class SimPipeline:
         emit: Callable[[Event], None],
         *,
         held: bool,
+        wall: Callable[[], float] | None = None,
     ) -> None:
+        """`wall` tells the time of day; without it, the machine's clock does."""
+        self._wall = wall or clock.wall
         self.stream = stream
         self.session = f"{worker} {clock.clock.now:.6f}"
         self._world = world
@@ -89,7 +92,7 @@ class SimPipeline:
 
     @property
     def last_picture_wall(self) -> float | None:
-        return None if self._span is None else EPOCH_S + self._reached + self._clock.skew_s
+        return None if self._span is None else self._wall_start + self._reached
 
     @property
     def spans_end(self) -> float:
@@ -154,23 +157,29 @@ class SimPipeline:
     # ---- what the teller asks of a stream ----
 
     def media_moment(self, media_s: float) -> Moment:
-        wall = EPOCH_S + self._joined + media_s + self._opening.late_s + self._clock.skew_s
-        return Moment(media_s, wall_time(wall))
+        source = self._joined + media_s + self._opening.late_s
+        return Moment(media_s, wall_time(self._wall_start + source))
 
     def clock_moment(self, now: float) -> Moment:
         return self.media_moment(self._reached - self._joined)
 
     def wall_now(self) -> str:
-        return wall_time(self._clock.wall())
+        return wall_time(self._wall())
 
     def source_time(self, media_s: float) -> float | None:
         return self._joined + media_s
 
     def media_at(self, wall_s: float, source_s: float | None) -> float:
-        return wall_s - EPOCH_S - self._joined if source_s is None else source_s - self._joined
+        at = wall_s - self._wall_start if source_s is None else source_s
+        return at - self._joined
 
     def clock_at(self, wall_s: float) -> float:
-        return wall_s - EPOCH_S - self._began
+        return wall_s - self._wall_start - self._began
+
+    @property
+    def _wall_start(self) -> float:
+        """What the time of day was when the simulation began, by what it is taken for now."""
+        return self._wall() - self._clock.clock.now
 
     def reached(self) -> tuple[float, float]:
         return self._reached - self._joined, self._clock.clock.now - self._began

@@ -23,6 +23,7 @@ from streammonitor_api.errors import StreamMonitorError, UnavailableError
 from streammonitor_api.fleet.records import BEAT_S, FleetEvent
 from streammonitor_api.fleet.store import ReaderStore, WorkerStore
 from streammonitor_api.names import Incarnation, WorkerId
+from streammonitor_worker import fleetclock
 from streammonitor_worker.engine.messages import Told
 from streammonitor_worker.sinks import redis as redis_sink
 from streammonitor_worker.spool import Spool
@@ -279,7 +280,7 @@ def simulated_workers() -> Iterator[None]:
         return _at_work[-1].start_engine(number, inbox)
 
     with contextlib.ExitStack() as stack:
-        for module in (worker_module, desk, liaison, reporting):
+        for module in (worker_module, desk, liaison, reporting, fleetclock):
             stack.enter_context(patch.object(module, "time", virtual_time))
         stack.enter_context(patch.object(workshop, "EngineProcess", start))
         clock = virtual_time.monotonic

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_worker.engine.messages import StreamStats
@@ -20,8 +19,9 @@ _ORDER = list(Fidelity)
 class Account:
     """Of one stream, over all its openings."""
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, wall: Callable[[], float]) -> None:
         self._stream = stream
+        self._wall = wall
         self._weight = Weight()
         self._full_cores: float | None = None
         self._full_since: float | None = -math.inf
@@ -31,7 +31,7 @@ class Account:
 
     def begin_media(self) -> None:
         """The first picture is there."""
-        self._last_media = time.time()
+        self._last_media = self._wall()
 
     def close(self, runs: Iterable[WatchedRendition]) -> None:
         """These are watched no longer; what they cost stays."""
@@ -44,7 +44,7 @@ class Account:
         pictures = sum(one.pictures for one in statuses)
         media_s = sum(one.media_s for one in statuses)
         if (pictures, media_s) != self._before and media_s:
-            self._before, self._last_media = (pictures, media_s), time.time()
+            self._before, self._last_media = (pictures, media_s), self._wall()
         fidelity = max((_ORDER.index(Fidelity(one.fidelity)) for one in statuses), default=0)
         self._note_full_weight(now, full=fidelity <= _ORDER.index(wanted))
         return StreamStats(
@@ -85,7 +85,7 @@ class Account:
         if self._last_media is None:
             return None
         cadence_s = max((run.pipeline.source.cadence_s for run in runs), default=0.0)
-        return min(time.time(), self._last_media + cadence_s)
+        return min(self._wall(), self._last_media + cadence_s)
 
 
 def _summed(spent: Iterable[Mapping[str, float]]) -> dict[str, float]:

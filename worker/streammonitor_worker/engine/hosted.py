@@ -50,13 +50,20 @@ _ORDER = list(Fidelity)
 
 
 class Hosted:
-    """One stream. `report` takes what is to be told, from several threads."""
+    """One stream. `report` takes what is to be told, from several threads; `wall` tells the time
+    of day, seconds since 1970."""
 
-    def __init__(self, order: WatchOrder, report: Callable[[Report], None]) -> None:
+    def __init__(
+        self,
+        order: WatchOrder,
+        report: Callable[[Report], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.stream = order.stream
         self._order = order = _known(order)
         self._limit = Fidelity.FULL
         self._report = report
+        self._wall = wall
         self._lock = threading.Lock()
         """Held where the runs change, and while an event is passed on."""
         self._runs: list[WatchedRendition] = []
@@ -68,7 +75,7 @@ class Hosted:
         self._ended = False
         self._told_seen = False
         self._closed: deque[Incident] = deque(maxlen=CLOSED_KEPT)
-        self._account = Account(order.stream)
+        self._account = Account(order.stream, wall)
         self._again_at: float | None = None
         self._again_s = AGAIN_S
         self._open()
@@ -158,7 +165,7 @@ class Hosted:
         for one in left:
             evidence = {**one.incident.evidence, "cancelled": reason}
             incident = replace(one.incident, recovery=None, duration_s=None, evidence=evidence)
-            wall = wall_time(time.time())
+            wall = wall_time(self._wall())
             self._report(Told(self.stream, Event("closed", wall, incident, one.revision + 1)))
 
     def _reopen(self) -> None:
@@ -204,7 +211,13 @@ class Hosted:
         source = Source(rendition, self._options())
         run = WatchedRendition(rendition.label, self._emit)
         run.pipeline = Pipeline(
-            self.stream, source, self._order.plan, run.emit, fidelity=self.fidelity, held=True
+            self.stream,
+            source,
+            self._order.plan,
+            run.emit,
+            fidelity=self.fidelity,
+            held=True,
+            wall=self._wall,
         )
         run.thread = threading.Thread(
             target=self._watch, args=(run,), name=self.stream, daemon=True

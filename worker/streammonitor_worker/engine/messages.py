@@ -62,7 +62,15 @@ class EndOrder:
     cancelled: str | None = None
 
 
-Order = WatchOrder | OwnOrder | LimitOrder | EndOrder
+@dataclass(frozen=True, slots=True)
+class ClockOrder:
+    """Tell the time by this; see `FleetClock`."""
+
+    offset_s: float
+
+
+StreamOrder = WatchOrder | OwnOrder | LimitOrder | EndOrder
+Order = StreamOrder | ClockOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +174,8 @@ def write_order(order: Order) -> bytes:
             content = {"stream": order.stream, "fidelity": order.fidelity}
         case EndOrder():
             content = {"stream": order.stream, "cancelled": order.cancelled}
+        case ClockOrder():
+            content = {"offset_s": order.offset_s}
     return _line(order, content)
 
 
@@ -186,7 +196,7 @@ def read_order(line: bytes) -> Order:
         return OwnOrder(data["stream"], tuple(left), closed)
     if kind == "LimitOrder":
         return LimitOrder(data["stream"], Fidelity(data["fidelity"]))
-    return EndOrder(**data)
+    return ClockOrder(**data) if kind == "ClockOrder" else EndOrder(**data)
 
 
 def write_report(report: Report) -> bytes:

@@ -24,6 +24,7 @@ from functools import partial
 
 from streammonitor_worker.engine.hosted import Hosted
 from streammonitor_worker.engine.messages import (
+    ClockOrder,
     Ended,
     EndOrder,
     LimitOrder,
@@ -32,10 +33,12 @@ from streammonitor_worker.engine.messages import (
     Ready,
     Report,
     Stats,
+    StreamOrder,
     WatchOrder,
     read_order,
     write_report,
 )
+from streammonitor_worker.fleetclock import FleetClock
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ class Engine:
         self._connection = connection
         self._sending = threading.Lock()
         self._streams: dict[str, Hosted] = {}
+        self._clock = FleetClock()
 
     def run(self) -> None:
         """Do as ordered until the supervisor is gone."""
@@ -80,14 +84,17 @@ class Engine:
                 self._send(Stats(tuple(one.stats(now) for one in self._streams.values())))
 
     def _obey(self, order: Order) -> None:
-        self._guarded(order.stream, partial(self._follow, order))
+        if isinstance(order, ClockOrder):
+            self._clock.offset_s = order.offset_s
+        else:
+            self._guarded(order.stream, partial(self._follow, order))
 
-    def _follow(self, order: Order) -> None:
+    def _follow(self, order: StreamOrder) -> None:
         hosted = self._streams.get(order.stream)
         match order:
             case WatchOrder():
                 if hosted is None:
-                    self._streams[order.stream] = Hosted(order, self._send)
+                    self._streams[order.stream] = Hosted(order, self._send, self._clock.wall)
                 else:
                     hosted.change(order)
             case EndOrder():

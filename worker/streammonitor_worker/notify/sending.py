@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 
 from streammonitor_api.fleet.notifier_store import NotifierStore
@@ -17,14 +19,20 @@ class Notifications:
     """Sends them while it is entered; what is unsent at the end is left to other workers.
 
     `key` opens the secrets of targets; without it those that have some get nothing from here.
+    `wall` is the clock that events are dated by, seconds since 1970.
     """
 
     def __init__(
-        self, scripts: Scripts, fleet: FleetName, worker: WorkerId, key: FleetKey | None
+        self,
+        scripts: Scripts,
+        fleet: FleetName,
+        worker: WorkerId,
+        key: FleetKey | None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._messenger = Messenger(fleet, key)
+        self._messenger = Messenger(fleet, key, wall=wall)
         store = NotifierStore(scripts, fleet, worker)
-        self._notifier = Notifier(store, self._messenger)
+        self._notifier = Notifier(store, self._messenger, wall=wall)
         self._refresher = Refresher(store, self._messenger)
 
     @property

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 TRACK_IDLE_S = 1.0
 """A track that is this far behind the others is looked at; less is ordinary interleaving."""
+WALL_STEP_S = 0.1
+"""The wall clock is followed where it is off by more: it stepped, or drifted for hours."""
 
 
 class Pace:
@@ -29,6 +31,11 @@ class Pace:
     def wall(self, now: float) -> float:
         """Wall-clock time, seconds since 1970, of a moment of the stream's clock."""
         return self._wall_start + now
+
+    def correct(self, wall_start: float) -> None:
+        """The wall clock says now that the watching began then."""
+        if abs(wall_start - self._wall_start) > WALL_STEP_S:
+            self._wall_start = wall_start
 
     def wall_of_media(self, media_s: float, *, live: bool) -> float:
         """Wall-clock time of a media time: of a file, as if it were played from the beginning of

@@ -75,6 +75,8 @@ class Pipeline:
     until_media_s: where to stop in a source that has an end.
     held: it may have another owner, so nothing is told before `own`.
     clock: monotonic seconds.
+    wall: the time of day, seconds since 1970, which is followed where it is corrected; without it
+        this machine's, as it was at the beginning.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Pipeline:
         until_media_s: float = math.inf,
         held: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         self.source = source
         self.stream = stream
@@ -100,7 +103,8 @@ class Pipeline:
         self._lock = threading.Lock()
         self._clock = clock
         self._began = clock()
-        wall_start = time.time()
+        self._wall = wall
+        wall_start = (wall or time.time)()
         self._session = wall_time(wall_start)
         self._pace = Pace(wall_start)
         self._watchers = Watchers(plan, self, emit, evidence, held=held)
@@ -163,6 +167,8 @@ class Pipeline:
             if self.ended:
                 return
             now = self._now()
+            if self._wall is not None:
+                self._pace.correct(self._wall() - now)
             if self._state == "watching":
                 self._watchers.expire()
             since_s, self._ticked_at = now - self._ticked_at, now

@@ -28,6 +28,7 @@ from streammonitor_worker.engine.messages import (
     StreamStats,
     Told,
 )
+from streammonitor_worker.fleetclock import FleetClock
 from streammonitor_worker.supervisor import quarantine
 from streammonitor_worker.supervisor.crew import TRUST_S
 from streammonitor_worker.supervisor.duties import (
@@ -64,6 +65,7 @@ class Desk:
         workshop: Workshop,
         shedding: Shedding,
         key: FleetKey | None,
+        clock: FleetClock,
         *,
         claim: Callable[[str, int], None],
         put: Callable[[FleetEvent], None],
@@ -83,6 +85,7 @@ class Desk:
         """It is to be told now, and not with the next heartbeat."""
         self._shedding = shedding
         self._key = key
+        self._clock = clock
         self._claim = claim
         self._put_event = put
         self._listen = listen
@@ -161,7 +164,7 @@ class Desk:
 
     def _close(self, stream: str, epoch: int, left_open: Iterable[OpenIncident]) -> None:
         for one in left_open:
-            event = quarantine.cancelled(one, time.time(), NO_LONGER_WANTED)
+            event = quarantine.cancelled(one, self._clock.wall(), NO_LONGER_WANTED)
             if stream in self.duties:
                 self.duties[stream].note(event, time.monotonic())
             self._send(stream, epoch, event)
@@ -206,7 +209,7 @@ class Desk:
             if duty.state is State.LEAVING:
                 self.do(self.duties.lost(now, stream), now)
                 self._forget(stream)
-            elif event := quarantine.opening(duty, time.time(), deaths, died.how, 0.0):
+            elif event := quarantine.opening(duty, self._clock.wall(), deaths, died.how, 0.0):
                 self._publish(now, stream, event)
         self.dirty = True
 
@@ -214,7 +217,7 @@ class Desk:
         for one in list(duty.left_open.values()):
             if one.incident.detector == quarantine.DETECTOR:
                 since = datetime.fromisoformat(one.incident.onset.wall).timestamp()
-                if event := quarantine.closing(duty, time.time(), since):
+                if event := quarantine.closing(duty, self._clock.wall(), since):
                     self._publish(time.monotonic(), duty.stream, event)
 
     def _publish(self, now: float, stream: str, event: Event) -> None:
@@ -246,7 +249,7 @@ class Desk:
         for duty in self.duties.values():
             for one in duty.left_open.values() if duty.claimed else ():
                 kind = "opened" if one.revision == 1 else "updated"
-                event = Event(kind, wall_time(time.time()), one.incident, one.revision)  # type: ignore[arg-type]
+                event = Event(kind, wall_time(self._clock.wall()), one.incident, one.revision)  # type: ignore[arg-type]
                 self._send(duty.stream, duty.claimed, event)
 
     def shed(self, now: float) -> None:

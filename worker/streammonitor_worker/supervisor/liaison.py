@@ -29,6 +29,7 @@ from streammonitor_api.fleet.records import (
 from streammonitor_api.fleet.worker_store import WorkerStore
 from streammonitor_api.incident import Incident
 from streammonitor_api.names import Epoch, Revision, StreamKey
+from streammonitor_worker.fleetclock import FleetClock
 from streammonitor_worker.supervisor.duties import Assigned
 from streammonitor_worker.supervisor.history import Events, read_closed
 
@@ -49,6 +50,9 @@ class Told(Protocol):
 
     def on_refused(self, stream: str, epoch: int, why: str) -> None: ...
 
+    def on_clock(self, offset_s: float) -> None:
+        """The fleet's clock was learned, or corrected."""
+
     def on_lost_data(self) -> None:
         """Redis forgot what it was told."""
 
@@ -68,7 +72,8 @@ class Liaison:
     """The two threads.
 
     `beat` says how the worker is, at the moment in which it is called; with True, including the
-    table. None: nothing is to be said. `history` is asked what was told of a stream lately.
+    table. None: nothing is to be said. `history` is asked what was told of a stream lately, and
+    `clock` kept right.
     """
 
     def __init__(
@@ -77,8 +82,10 @@ class Liaison:
         told: Told,
         beat: Callable[[bool], Beat | None],
         history: Events,
+        clock: FleetClock,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._told = told
         self._beat = beat
         self._history = history
@@ -151,6 +158,7 @@ class Liaison:
         if beat is None:
             return
         self._whole = beat.table is not None  # until it is known to have come
+        asked_at = time.monotonic()
         try:
             answer = self._store.beat(beat.heartbeat, beat.table, serial=self._serial)
         except FencedError as error:
@@ -162,7 +170,12 @@ class Liaison:
             self._serial += 1
             self._whole = answer.lost
             self._trouble.end()
+            self._set_clock(asked_at, time.monotonic(), answer.redis_ms / 1000)
             self._take(answer)
+
+    def _set_clock(self, asked_at: float, heard_at: float, redis_s: float) -> None:
+        if self._clock.learn(asked_at, heard_at, redis_s) and self._clock.offset_s is not None:
+            self._told.on_clock(self._clock.offset_s)
 
     def _take(self, answer: BeatAnswer) -> None:
         if answer.lost:

@@ -16,6 +16,7 @@ from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.fleet.records import BEAT_S, Claimed
 from streammonitor_api.fleet.worker_store import WorkerStore
 from streammonitor_api.incident import Incident
+from streammonitor_worker.fleetclock import FleetClock
 from streammonitor_worker.sinks.redis import RedisSink
 from streammonitor_worker.supervisor.desk import Desk
 from streammonitor_worker.supervisor.duties import Assigned
@@ -58,13 +59,17 @@ class Worker:
         self._drain_until: float | None = None
         self._end_until: float | None = None
         self._superseded = False
+        self.clock = FleetClock()
         self.reporter = Reporter(settings, store.incarnation)
-        self._liaison = Liaison(store, self, lambda whole: self.reporter.beat(whole=whole), history)
-        self.sink = RedisSink(store, self, settings.spool)
+        self._liaison = Liaison(
+            store, self, lambda whole: self.reporter.beat(whole=whole), history, self.clock
+        )
+        self.sink = RedisSink(store, self, settings.spool, wall=self.clock.wall)
         self._desk = Desk(
             Workshop(settings.engines, self._on_engine),
             Shedding(settings.capacity_cores),
             settings.key,
+            self.clock,
             claim=self._liaison.claim,
             put=self.sink.put,
             listen=listen,
@@ -134,6 +139,9 @@ class Worker:
                 self._liaison.claim(stream, epoch)
 
         self._inbox.put(take)
+
+    def on_clock(self, offset_s: float) -> None:
+        self._inbox.put(lambda _now: self._desk.workshop.set_clock(offset_s))
 
     def on_lost_data(self) -> None:
         def take(_now: float) -> None:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from streammonitor_worker.engine.messages import Order
+from streammonitor_worker.engine.messages import ClockOrder, StreamOrder
 from streammonitor_worker.supervisor.crew import Burial, Crew
 from streammonitor_worker.supervisor.engines import Died, EngineProcess, Inbox
 
@@ -41,10 +41,11 @@ class Workshop:
         self._running: dict[int, EngineProcess] = {}
         self._failures = 0
         self._not_before = 0.0
-        self._unsent: dict[int, list[Order]] = {}
+        self._unsent: dict[int, list[StreamOrder]] = {}
         self._heard: dict[int, float] = {}
         """Until when an engine has to say something."""
         self._looked_at: float | None = None
+        self._clock_order: ClockOrder | None = None
         self.deaths = 0
         """Engines that died."""
         self.trouble = ""
@@ -59,7 +60,7 @@ class Workshop:
         """Whether that process is still this engine: one that was replaced may be heard late."""
         return engine in self._running and self._running[engine].pid == pid
 
-    def send(self, order: Order) -> None:
+    def send(self, order: StreamOrder) -> None:
         """Give an order to the engine of its stream; engines are started as needed."""
         engine = self.crew.engine_of(order.stream)
         if engine is None:
@@ -68,6 +69,12 @@ class Workshop:
             self._unsent.setdefault(engine, []).append(order)
             return
         self._start(engine).send(order)
+
+    def set_clock(self, offset_s: float) -> None:
+        """Have all engines tell the time by this, those that are started later too."""
+        self._clock_order = ClockOrder(offset_s)
+        for engine in self._running.values():
+            engine.send(self._clock_order)
 
     def ready(self) -> None:
         """An engine can decode."""
@@ -125,5 +132,7 @@ class Workshop:
     def _start(self, engine: int) -> EngineProcess:
         if engine not in self._running:
             self._running[engine] = EngineProcess(engine, self._inbox)
+            if self._clock_order is not None:
+                self._running[engine].send(self._clock_order)
             self._heard[engine] = self._clock() + START_S
         return self._running[engine]

@@ -13,6 +13,7 @@ import pytest
 
 from streammonitor_worker.synth.live import LiveStream
 from tests.support.fleet_workers import (
+    HastenedStream,
     PlayedOperator,
     WorkerProcess,
     a_spec,
@@ -50,6 +51,15 @@ def start(server: RedisServer, tmp_path: Path) -> Iterator[Start]:
     yield begin
     for worker in started:
         worker.end()
+
+
+@pytest.fixture
+def long_black() -> Iterator[HastenedStream]:
+    """A stream that is black from 4 s on for as long as a test wants, and then again is not."""
+    recipe = small_recipe("video-black@4+80", duration_s=90.0)
+    with HastenedStream(recipe, segment_s=1.0, window=90) as stream:
+        stream.wait_until_playable(20)
+        yield stream
 
 
 @pytest.fixture
@@ -129,14 +139,14 @@ def test_engines_die_with_their_worker(
 
 
 def test_planned_move_leaves_no_gap_and_doubles_nothing(
-    start: Start, operator: PlayedOperator, broadcast: Broadcast
+    start: Start, operator: PlayedOperator, long_black: HastenedStream
 ) -> None:
     old, new = start("old"), start("new")
     assert operator.port(old.name) != operator.port(new.name)
-    spec = a_spec("one", broadcast())
+    spec = a_spec("one", long_black.url)
     operator.want(spec)
     operator.assign(old.name, spec)
-    operator.await_event("opened")
+    opened = operator.await_event("opened").told.event.incident
 
     operator.assign(new.name, spec, overlap_s=2.0)
     operator.await_row(new.name, spec, "warming", claimed=False)
@@ -144,10 +154,15 @@ def test_planned_move_leaves_no_gap_and_doubles_nothing(
     row = operator.await_row(new.name, spec, "watching")
     operator.withdraw(old.name, spec)
     await_that(lambda: not operator.rows(old.name), "the old one lets go")
+    long_black.hasten()
     closed = operator.await_event("closed", within_s=30)
 
     assert row.epoch == 2
     assert operator.told() == [("opened", 1), ("closed", closed.told.revision)]
+    assert closed.told.event.incident.id == opened.id
+    assert closed.told.event.incident.onset == opened.onset
+    assert closed.told.event.incident.recovery is not None
+    assert closed.worker == new.name
 
 
 def test_killed_engine_is_back_and_its_incident_goes_on(

@@ -20,6 +20,7 @@ from streammonitor_api.fleet.reader_store import ReaderStore
 from streammonitor_api.fleet.records import Assign, RecordedEvent, StreamRow, StreamSpec, Withdraw
 from streammonitor_api.names import FleetName, StreamKey, WorkerId, stream_key
 from streammonitor_api.plan import Plan, resolve_plan
+from streammonitor_worker.synth.live import LiveStream
 from tests.support.redis_server import RedisServer
 
 FLEET = FleetName("test")
@@ -44,6 +45,22 @@ def a_spec(name: str, url: str, *, plan: Plan = PLAN, **known: Any) -> StreamSpe
     stream = stream_key("prod", "sports", name)
     values: dict[str, Any] = {"overlap_s": 2.0, **known}
     return StreamSpec(stream=stream, url=url, detectors=tuple(plan.values()), **values)
+
+
+class HastenedStream(LiveStream):
+    """A broadcast whose rest comes at once when a test has seen enough of what is on.
+
+    So a defect can last as long as the test needs it, however slow the machine is, and no longer.
+    """
+
+    _hastened = False
+
+    def hasten(self) -> None:
+        """Broadcast all that is left as fast as it can be encoded."""
+        self._hastened = True
+
+    def _pace(self, due_s: float) -> bool:
+        return not self._stop.is_set() if self._hastened else super()._pace(due_s)
 
 
 class WorkerProcess:

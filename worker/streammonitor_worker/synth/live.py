@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from shutil import rmtree
 from tempfile import gettempdir
 from types import TracebackType
+from typing import Self
 from uuid import uuid4
 
 import av
@@ -182,12 +184,11 @@ class LiveStream:
         started_at = self.started_at - origin.to_media(0)
         return replace(make_truth(self._recipe, found), started_at=started_at)
 
-    def __enter__(self) -> LiveStream:
-        try:
+    def __enter__(self) -> Self:
+        with ExitStack() as begun:
+            begun.callback(self.stop)
             self.start()
-        except BaseException:
-            self.stop()
-            raise
+            begun.pop_all()
         return self
 
     def __exit__(

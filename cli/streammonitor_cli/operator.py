@@ -12,7 +12,8 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from streammonitor_api.errors import FencedError, InputError
@@ -67,8 +68,7 @@ def register(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Be the operator until the end; returns the exit code. Raises InputError for bad input."""
     stop = threading.Event()
-    with stopping(stop):
-        _log_everything()
+    with stopping(stop), _everything_logged():
         options = read_options(arguments, os.environ)
 
         from streammonitor_operator.main import Operator
@@ -136,11 +136,19 @@ def _address(text: str) -> tuple[str, int]:
     return ("0.0.0.0" if text.startswith(":") else host), port  # noqa: S104  probes come from outside
 
 
-def _log_everything() -> None:
+@contextmanager
+def _everything_logged() -> Iterator[None]:
     """What happens goes to standard error, a line each: the log of the pod."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger("streammonitor")
+    before = root.handlers[:], root.level, ours.level
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("streammonitor").setLevel(logging.INFO)
+    ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.handlers[:], level, our_level = before
+        root.setLevel(level)
+        ours.setLevel(our_level)

@@ -209,7 +209,7 @@ def test_collector_that_refuses_is_told_once(
 def _told_by_us(caplog: pytest.LogCaptureFixture, at_least: int) -> list[str]:
     deadline = time.monotonic() + 20
     while True:
-        ours = [one for one in caplog.records if one.name.startswith("streammonitor_worker")]
+        ours = [one for one in caplog.records if one.name.startswith("streammonitor")]
         if len(ours) >= at_least or time.monotonic() > deadline:
             return [one.getMessage() for one in ours]
         threading.Event().wait(0.05)

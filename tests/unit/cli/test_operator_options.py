@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from streammonitor_api.errors import InputError
@@ -88,3 +90,15 @@ def test_kubeconfig_that_cannot_be_used_is_told(
     told = capsys.readouterr().err
     assert "KUBECONFIG: cannot be used, " in told
     assert "No such file" in told
+
+
+def test_log_of_a_process_is_left_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/missing")
+    root, ours = logging.getLogger(), logging.getLogger("streammonitor")
+    before = list(root.handlers), root.level, ours.level
+
+    assert main(["operator"]) == 2
+
+    assert (list(root.handlers), root.level, ours.level) == before

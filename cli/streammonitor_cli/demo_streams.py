@@ -67,18 +67,16 @@ class DemoStreams:
 
     def __enter__(self) -> DemoStreams:
         """Start them and wait until all can be watched. Raises TimeoutError."""
-        try:
+        with ExitStack() as started:
             for live in self._live.values():
-                self._stack.enter_context(live)
+                started.enter_context(live)
             with ThreadPoolExecutor(len(self._live)) as pool:
                 waited = {
                     stream: pool.submit(live.wait_until_playable, _PLAYABLE_S)
                     for stream, live in self._live.items()
                 }
             self.truth = {stream: future.result() for stream, future in waited.items()}
-        except BaseException:
-            self._stack.close()
-            raise
+            self._stack = started.pop_all()
         return self
 
     def __exit__(

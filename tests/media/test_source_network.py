@@ -501,7 +501,7 @@ def rtmp_server(clip: Path) -> Iterator[int]:
 
 
 needs_ffmpeg = pytest.mark.skipif(
-    shutil.which("ffmpeg") is None, reason="ffmpeg, which sends RTMP, is absent"
+    shutil.which("ffmpeg") is None, reason="ffmpeg is not installed: nothing here sends RTMP"
 )
 
 

@@ -21,7 +21,9 @@ from streammonitor_worker.synth import Injection, Recipe, Truth, write_clip
 from streammonitor_worker.synth.encoding import Encoding
 
 FFMPEG = shutil.which("ffmpeg")
-needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
+needs_ffmpeg = pytest.mark.skipif(
+    FFMPEG is None, reason="ffmpeg is not installed: its filters judge what this project made"
+)
 
 BLACK_AND_SILENT = (Injection("video-black", 1, 1), Injection("audio-silence", 1.25, 0.5))
 

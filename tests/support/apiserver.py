@@ -255,11 +255,11 @@ class _ControlPlane:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> ApiServer:
-        try:
-            return self._start()
-        except BaseException:
-            self._stop()
-            raise
+        with contextlib.ExitStack() as begun:
+            begun.callback(self._stop)
+            server = self._start()
+            begun.pop_all()
+        return server
 
     def __exit__(self, *exc: object) -> None:
         self._stop()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 needs_ffmpeg = pytest.mark.skipif(
-    shutil.which("ffmpeg") is None, reason="ffmpeg is not installed: no foreign clips"
+    shutil.which("ffmpeg") is None,
+    reason="ffmpeg is not installed: only it makes clips that this project had no hand in",
 )
 _LONGEST_S = 60.0
 

@@ -137,7 +137,7 @@ def test_reader_that_leaves_while_nothing_is_written_ends_the_watch() -> None:
         assert stop.wait(10)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there: no Linux")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, which only Linux has")
 def test_full_disk_is_told_at_the_end() -> None:
     stop = threading.Event()
     with Path("/dev/full").open("w") as file:

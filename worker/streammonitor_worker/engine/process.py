@@ -109,10 +109,9 @@ class Engine:
                 hosted.limit(order.fidelity)
 
     def _guarded(self, stream: str, work: Callable[[], None]) -> None:
-        """A bug in one stream may not end the others."""
         try:
             work()
-        except Exception:
+        except Exception:  # a bug with one stream may not end the others
             logger.exception("%s: internal error; please report it", stream)
 
     def _send(self, report: Report) -> None:

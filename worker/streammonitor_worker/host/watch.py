@@ -179,12 +179,12 @@ class Watch:
         self._guard(pipeline, pipeline.run)
 
     def _guard(self, pipeline: Pipeline, work: Callable[[], None]) -> None:
-        """Do it; what goes wrong ends this stream and disturbs no other."""
+        """Do it; what goes wrong ends this stream."""
         try:
             work()
         except StreamMonitorError as error:
             self._fail(pipeline.stream, str(error))
-        except Exception as error:
+        except Exception as error:  # the end of a thread: no other stream may be disturbed
             logger.debug("%s: the watching failed", pipeline.stream, exc_info=True)
             message = f"{pipeline.stream}: internal error: {_describe(error)}; please report it"
             self._fail(pipeline.stream, message)

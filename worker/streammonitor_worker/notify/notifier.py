@@ -151,7 +151,7 @@ class Notifier:
                     logger.warning("notifications: %s", error)
                 trouble = True
                 self._stop.wait(jittered(2.0))
-            except Exception:
+            except Exception:  # the only thread that takes: a bug may not end all notifications
                 logger.exception("notifications: failed; trying again")
                 self._stop.wait(5.0)
 
@@ -230,7 +230,7 @@ class Notifier:
                 job = lane.jobs.popleft()
             try:
                 self._deliver(lane, job)
-            except Exception:
+            except Exception:  # a bug with one event may not silence its target, nor lose the event
                 logger.exception("%s: not sent; trying again", lane.label)
                 self._settle(lane, job, parked=True)
 

@@ -53,7 +53,7 @@ class Refresher:
                     self._tell_all()
             except UnavailableError:
                 continue  # others tell of it; alerts last long enough
-            except Exception:
+            except Exception:  # alerts end by themselves where nobody tells them again
                 logger.exception("alerts: telling them again failed; trying again")
 
     def _tell_all(self) -> None:

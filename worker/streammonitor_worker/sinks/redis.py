@@ -176,7 +176,7 @@ class RedisSink:
             except _AgainError:
                 self._wait(AGAIN_S[0])
                 continue
-            except Exception:
+            except Exception:  # the only sender: after a bug events wait in the spool
                 logger.exception("events: sending failed; trying again")
                 self._wait(AGAIN_S[1])
                 continue

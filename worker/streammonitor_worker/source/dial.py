@@ -60,16 +60,13 @@ def dial(host: str, port: int, where: str, waiting: Waiting) -> Connected:
         until = min(until, waiting.deadline)
     problem = "it has no address"
     for family, kind, protocol, _, address in _resolve(host, port, where, waiting, until):
-        connection = socket.socket(family, kind, protocol)
-        try:
+        with contextlib.ExitStack() as unused:
+            connection = unused.enter_context(socket.socket(family, kind, protocol))
             problem = _connect(connection, address, waiting, until)
-        except BaseException:
-            connection.close()
-            raise
-        if not problem:
-            connection.settimeout(SILENCE_S)
-            return Connected(connection, waiting)
-        connection.close()
+            if not problem:
+                connection.settimeout(SILENCE_S)
+                unused.pop_all()
+                return Connected(connection, waiting)
     raise LostError(where, f"cannot connect to {host}:{port} ({problem})")
 
 

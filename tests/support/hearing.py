@@ -6,8 +6,9 @@ the first sample that is presented.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import av
@@ -31,10 +32,20 @@ class Clip:
     rate: int
     channels: tuple[str, ...]
 
-    def blocks(self, *, track: str = "audio:0", start: float = 0.0) -> Iterator[Sound]:
-        """Cut it as the source does; the last block is short."""
-        size = BLOCK_CHUNKS * chunk_samples(self.rate)
-        for first in range(0, self.samples.shape[1], size):
+    def blocks(
+        self,
+        *,
+        track: str = "audio:0",
+        start: float = 0.0,
+        chunks: Sequence[int] = (BLOCK_CHUNKS,),
+    ) -> Iterator[Sound]:
+        """Cut it as the source does, or into blocks of so many chunks, in turn; the last block
+        is short."""
+        first = 0
+        for count in cycle(chunks):
+            if first >= self.samples.shape[1]:
+                return
+            size = count * chunk_samples(self.rate)
             yield Sound(
                 self.samples[:, first : first + size],
                 track=track,
@@ -42,6 +53,7 @@ class Clip:
                 rate=self.rate,
                 channels=self.channels,
             )
+            first += size
 
 
 def clip(samples: ArrayLike, rate: int = 48000, channels: tuple[str, ...] | None = None) -> Clip:

@@ -31,7 +31,14 @@ import numpy as np
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
 from streammonitor_worker.media import Sound
-from streammonitor_worker.media.heard import Heard, change_point, heard, loudness_of, segments
+from streammonitor_worker.media.heard import (
+    STEP_S,
+    Heard,
+    Hearing,
+    change_point,
+    loudness_of,
+    segments,
+)
 from streammonitor_worker.media.loudness import KWeighting, channel_weights
 
 if TYPE_CHECKING:
@@ -53,6 +60,8 @@ _SOUGHT_S = 40.0
 _BACK_S = 10.0
 """So long the level has to be right again: as long as `alarm_after`, so that neither is quicker.
 Where it has been so for a short term, the recovery is told already, in case the stream ends."""
+_NEARLY_S = STEP_S / 2
+"""Steps are a little shorter than `STEP_S` where chunks have no whole number of samples."""
 _GAP_S = 0.001
 """Blocks farther apart than rounding have lost sound between them."""
 _LOST_S = 3.0
@@ -93,6 +102,7 @@ class AudioLoudness(Detector[Sound]):
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings)
         self._form: tuple[int, tuple[str, ...]] = (0, ())
+        self._hearing = Hearing()
         self._blocks: deque[Heard] = deque()
         """From the beginning of the stream or of a recovery, `_SOUGHT_S` at most."""
         self._whole = True
@@ -102,6 +112,7 @@ class AudioLoudness(Detector[Sound]):
         self._told = float("-inf")
         """Up to where measures have been told."""
         self._due = float("-inf")
+        self._end = float("-inf")
 
     @property
     def threshold(self) -> float:
@@ -110,12 +121,13 @@ class AudioLoudness(Detector[Sound]):
     def observe(self, sound: Sound) -> Iterator[Measure]:
         """Distance from the target (LU) over 30 s; present above `tolerance`."""
         self._follow(sound)
-        self._blocks.extend(heard(sound, self._powers(sound)))
-        if sound.end < self._due:
-            return
-        self._due = sound.end + _EVERY_S
-        self._forget(sound.end - _SOUGHT_S)
-        yield from self._still_off(sound.end) if self._off else self._judge(sound.end)
+        for block in self._hearing.hear(sound, self._powers(sound)):
+            self._blocks.append(block)
+            if block.end < self._due:
+                continue
+            self._due = block.end + _EVERY_S - _NEARLY_S
+            self._forget(block.end - _SOUGHT_S)
+            yield from self._still_off(block.end) if self._off else self._judge(block.end)
 
     def _follow(self, sound: Sound) -> None:
         form = sound.rate, sound.channels
@@ -125,11 +137,12 @@ class AudioLoudness(Detector[Sound]):
             self._heard = np.flatnonzero(weights)
             self._weights = weights[self._heard].astype(np.float32)
             self._filter = KWeighting(sound.rate, len(self._heard))
-        if not self._blocks:
-            return
-        gap = abs(sound.time - self._blocks[-1].end)
+            self._hearing.forget()
+        gap = abs(sound.time - self._end)
+        self._end = sound.end
         if gap > _GAP_S:
             self._filter.reset()
+            self._hearing.forget()
         if gap > _LOST_S:
             self._blocks.clear()
             self._whole = True
@@ -147,7 +160,7 @@ class AudioLoudness(Detector[Sound]):
 
     def _judge(self, now: float) -> Iterator[Measure]:
         """While the loudness is right: is it still?"""
-        if now - self._blocks[0].start < _WINDOW_S:
+        if now - self._blocks[0].start < _WINDOW_S - _NEARLY_S:
             return
         loudness = loudness_of(self._since(now - _WINDOW_S), _LEAST_S)
         if loudness is None:

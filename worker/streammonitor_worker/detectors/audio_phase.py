@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _WINDOW_S = 0.4
 """Momentary, as in EBU Tech 3341: longer than a beat of two bass tones, shorter than a word."""
 _WINDOW = round(_WINDOW_S / CHUNK_S)
+_STEP = _WINDOW // 4
+"""Chunks after which it is judged again, however the sound is cut into blocks."""
 _SPARE = 0.1
 """How far above the threshold the correlation must rise to end it: hysteresis."""
 _HALF_WAY = np.float32(-0.5)
@@ -77,11 +79,11 @@ class AudioPhaseSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class _Chunks:
-    """The chunks of a block that are loud enough."""
+    """The chunks of a step that are loud enough."""
 
     starts: F64
     ends: F64
-    correlations: F32
+    correlations: F64
     sums: tuple[float, float, float]
     """Of all of them: product, power of left, power of right."""
 
@@ -102,6 +104,8 @@ class AudioPhase(Detector[Sound]):
         self._floor = np.float32(10 ** (self.settings.level / 10) / 2)
         self._recent: deque[_Chunks] = deque()
         """At least two windows, as far as there are."""
+        self._rest: F64 = np.empty((5, 0))
+        """Chunks that do not make a step yet: start, end, product, power of left and of right."""
         self._inverted = False
         self._end = float("-inf")
 
@@ -116,8 +120,34 @@ class AudioPhase(Detector[Sound]):
             return
         if abs(sound.time - self._end) > _GAP_S:
             self._recent.clear()
+            self._rest = self._rest[:, :0]
         self._end = sound.end
-        chunks = self._audible(sound, pair)
+        for step in self._steps(sound, pair):
+            yield from self._judge(self._audible(step), sound, pair)
+
+    def _steps(self, sound: Sound, pair: tuple[int, int]) -> Iterator[F64]:
+        one, other = _low_frequencies(sound, pair)
+        product, left, right = np.vecdot(one, other), np.vecdot(one, one), np.vecdot(other, other)
+        edges = sound.chunk_edges[: len(product) + 1]
+        chunks = np.stack((edges[:-1], edges[1:], product, left, right))
+        chunks[2:] /= one.shape[1]
+        chunks = np.concatenate((self._rest, chunks), axis=1)
+        whole = chunks.shape[1] // _STEP * _STEP
+        self._rest = chunks[:, whole:]
+        for first in range(0, whole, _STEP):
+            yield chunks[:, first : first + _STEP]
+
+    def _audible(self, step: F64) -> _Chunks:
+        starts, ends, product, left, right = step
+        loud = np.minimum(left, right) >= np.maximum(
+            self._floor, np.maximum(left, right) * _BALANCE
+        )
+        if not loud.all():
+            starts, ends, product, left, right = step[:, loud]
+        sums = float(product.sum()), float(left.sum()), float(right.sum())
+        return _Chunks(starts, ends, product / np.sqrt(left * right), sums)
+
+    def _judge(self, chunks: _Chunks, sound: Sound, pair: tuple[int, int]) -> Iterator[Measure]:
         if not len(chunks.starts):
             return
         self._remember(chunks)
@@ -134,19 +164,6 @@ class AudioPhase(Detector[Sound]):
             end = float(chunks.ends[agreeing[-1]])
         evidence = self._evidence(sound, pair, value) if self._inverted else None
         yield Measure(start, end, self._inverted, value, evidence=evidence)
-
-    def _audible(self, sound: Sound, pair: tuple[int, int]) -> _Chunks:
-        one, other = _low_frequencies(sound, pair)
-        product, left, right = np.vecdot(one, other), np.vecdot(one, one), np.vecdot(other, other)
-        floor = np.maximum(self._floor * one.shape[1], np.maximum(left, right) * _BALANCE)
-        loud = np.minimum(left, right) >= floor
-        edges = sound.chunk_edges[: len(loud) + 1]
-        starts, ends = edges[:-1], edges[1:]
-        if not loud.all():
-            product, left, right = product[loud], left[loud], right[loud]
-            starts, ends = starts[loud], ends[loud]
-        sums = float(product.sum()), float(left.sum()), float(right.sum())
-        return _Chunks(starts, ends, product / np.sqrt(left * right), sums)
 
     def _remember(self, chunks: _Chunks) -> None:
         self._recent.append(chunks)

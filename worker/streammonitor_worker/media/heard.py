@@ -69,16 +69,37 @@ class Heard(NamedTuple):
     """Media times: (chunks,)."""
 
 
-def heard(sound: Sound, powers: F32) -> Iterator[Heard]:
-    """Split a block of sound whose samples, over all channels, have these powers: (samples,)."""
-    sums: F32 = np.add.reduceat(powers, sound.chunk_starts)
-    means: F32 = np.divide(sums, sound.chunk_sizes, dtype=np.float32)
-    edges = sound.chunk_edges
-    for first in range(0, len(sums), _STEP_CHUNKS):
-        part = slice(first, first + _STEP_CHUNKS)
-        power = float(sums[part].sum() / sound.chunk_sizes[part].sum())
-        end = min(first + _STEP_CHUNKS, len(sums))
-        yield Heard(float(edges[first]), float(edges[end]), power, means[part], edges[first:end])
+class Hearing:
+    """Divides a track's sound into what is kept of it, however it was cut into blocks."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: sound is missing before the next block."""
+        self._sums: F32 = np.empty(0, np.float32)
+        self._sizes: F32 = np.empty(0, np.float32)
+        self._starts: F64 = np.empty(0)
+        """Of the chunks that do not make `STEP_S` yet."""
+
+    def hear(self, sound: Sound, powers: F32) -> Iterator[Heard]:
+        """Take a block whose samples, over all channels, have these powers: (samples,)."""
+        edges = sound.chunk_edges
+        sums = np.add.reduceat(powers, sound.chunk_starts)
+        sizes, starts = sound.chunk_sizes, edges[:-1]
+        if len(self._sums):
+            sums = np.concatenate((self._sums, sums))
+            sizes = np.concatenate((self._sizes, sizes))
+            starts = np.concatenate((self._starts, starts))
+        whole = len(sums) // _STEP_CHUNKS * _STEP_CHUNKS
+        self._sums, self._sizes, self._starts = sums[whole:], sizes[whole:], starts[whole:]
+        means: F32 = np.divide(sums, sizes, dtype=np.float32)
+        for first in range(0, whole, _STEP_CHUNKS):
+            last = first + _STEP_CHUNKS
+            part = slice(first, last)
+            power = float(sums[part].sum() / sizes[part].sum())
+            end = float(starts[last]) if last < len(starts) else float(edges[-1])
+            yield Heard(float(starts[first]), end, power, means[part], starts[part])
 
 
 def loudness_of(blocks: Sequence[Heard], least_s: float) -> float | None:

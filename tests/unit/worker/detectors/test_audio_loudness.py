@@ -161,7 +161,7 @@ def test_short_gap_keeps_the_window() -> None:
 
     told = measures(AudioLoudness(), blocks[:75] + blocks[78:])
 
-    assert told[0].end == pytest.approx(30.2, abs=1.21)
+    assert told[0].end == pytest.approx(30.2, abs=1.01)
     assert not any(m.present for m in told)
 
 

@@ -197,22 +197,22 @@ class FleetMachine(RuleBasedStateMachine):
 
         self.compare(beat, self.model.beat(worker, store.incarnation, serial))
 
-    @rule(worker=WORKERS, start=STARTS, stream=STREAMS, epoch=EPOCHS)
-    def claim(self, worker: str, start: int, stream: StreamKey, epoch: int) -> None:
+    @rule(worker=WORKERS, start=STARTS, stream=STREAMS, epoch=EPOCHS, again=st.booleans())
+    def claim(self, worker: str, start: int, stream: StreamKey, epoch: int, again: bool) -> None:
         store = self.worker(worker, start)
-        self._claim(store, stream, epoch)
+        self._claim(store, stream, epoch, again)
 
     @rule(worker=WORKERS, start=STARTS, stream=STREAMS)
     def claim_what_is_assigned(self, worker: str, start: int, stream: StreamKey) -> None:
         store = self.worker(worker, start)
-        self._claim(store, stream, self.model.assigned.get(worker, {}).get(stream, 1))
+        self._claim(store, stream, self.model.assigned.get(worker, {}).get(stream, 1), False)
 
-    def _claim(self, store: WorkerStore, stream: StreamKey, epoch: int) -> None:
+    def _claim(self, store: WorkerStore, stream: StreamKey, epoch: int, again: bool) -> None:
         def claim() -> Outcome:
-            claimed = store.claim(stream, Epoch(epoch))
+            claimed = store.claim(stream, Epoch(epoch), again=again)
             return "claimed", frozenset(one.id for one in claimed.open_incidents)
 
-        model = self.model.claim(stream, epoch, store.worker, store.incarnation)
+        model = self.model.claim(stream, epoch, store.worker, store.incarnation, again)
         self.compare(claim, model)
 
     @rule(worker=WORKERS, start=STARTS, stream=STREAMS, epoch=EPOCHS)

@@ -97,10 +97,29 @@ def test_claim_that_redis_forgot_by_going_back_in_time_is_granted_again(fleet: F
 
     for key, value in kept.items():
         fleet.scripts.client.restore(key, 0, value, replace=True)  # type: ignore[arg-type]
-    new.claim(STREAM, second)
+    new.claim(STREAM, second, again=True)
 
     with pytest.raises(FencedError, match="event refused"):
         old.publish(a_told(epoch=first))
+
+
+def test_claim_of_an_assignment_that_redis_lost_waits_for_the_operator(fleet: Fleet) -> None:
+    term = fleet.operator.start_term("home", "a")
+    old, new = fleet.worker("w1"), fleet.worker("w2")
+    fleet.operator.assign(term, new.worker, [Assign(OTHER, "r")])
+    first = take_ownership(fleet, term, old)
+    kept = {key: fleet.scripts.client.dump(key) for key in fleet.scripts.client.scan_iter()}
+    written = fleet.operator.assign(term, new.worker, [Assign(STREAM, "r", overlap_s=5.0)])
+    second = written.epochs[STREAM]
+
+    for key, value in kept.items():
+        fleet.scripts.client.restore(key, 0, value, replace=True)  # type: ignore[arg-type]
+    with pytest.raises(LostError, match="waiting for the operator"):
+        new.claim(STREAM, second)
+    assert old.publish(a_told(epoch=first)).outcome == "recorded"
+
+    fleet.operator.assign(term, new.worker, [Keep(STREAM, "r", second, 5.0)])
+    assert [one.id for one in new.claim(STREAM, second).open_incidents] == ["a1"]
 
 
 def test_move_that_succeeded_is_not_called_off(fleet: Fleet) -> None:
@@ -214,7 +233,9 @@ def test_claim_is_granted_again_after_loss_of_all_data(fleet: Fleet) -> None:
 
     with pytest.raises(LostError):
         worker.publish(a_told(epoch=epoch))
-    worker.claim(STREAM, epoch)
+    with pytest.raises(LostError):
+        worker.claim(STREAM, epoch)
+    worker.claim(STREAM, epoch, again=True)
 
     assert worker.publish(a_told(epoch=epoch)).outcome == "recorded"
     assert fleet.operator.read_epochs() == {STREAM: epoch}

@@ -39,7 +39,7 @@ class Worker:
     def on_unclaimed(self, stream: str, epoch: int) -> None:
         self.unclaimed.append((stream, epoch))
         if self.claims_again:
-            self.store.claim(StreamKey(stream), Epoch(epoch))
+            self.store.claim(StreamKey(stream), Epoch(epoch), again=True)
 
 
 class Clock:

@@ -138,7 +138,7 @@ class FleetModel:
         self.beats[worker] = (incarnation, serial)
         return "beat", serial > 0 and before < serial - 1
 
-    def claim(self, stream: str, epoch: int, worker: str, incarnation: str) -> Outcome:
+    def claim(self, stream: str, epoch: int, worker: str, incarnation: str, again: bool) -> Outcome:
         held = self.claims.get(stream)
         if held and held.epoch > epoch:
             return FENCED
@@ -151,9 +151,11 @@ class FleetModel:
                 return FENCED
         if stream in self.forgotten:
             return FENCED
-        known = worker in self.assigned and epoch <= self.epochs.get(stream, 0)
-        if known and self.assigned[worker].get(stream) != epoch:
-            return FENCED
+        if self.assigned.get(worker, {}).get(stream) != epoch:
+            if worker in self.assigned and epoch <= self.epochs.get(stream, 0):
+                return FENCED
+            if not again:
+                return LOST
         before = [(held.epoch, held.at_ms), *held.before][:8] if held else []
         self.claims[stream] = Holder(epoch, worker, incarnation, self.now_ms, before)
         self.epochs[stream] = max(self.epochs.get(stream, 0), epoch)

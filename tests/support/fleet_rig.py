@@ -14,7 +14,7 @@ from itertools import count
 
 import redis
 
-from streammonitor_api.errors import FencedError, UnavailableError
+from streammonitor_api.errors import FencedError, LostError, UnavailableError
 from streammonitor_api.fleet.records import (
     TABLE_EVERY_S,
     Assignment,
@@ -115,9 +115,11 @@ class ToyWorker:
             if not waits or self.rig.now - since >= assignment.overlap_s:
                 self._claim(stream, assignment)
 
-    def _claim(self, stream: StreamKey, assignment: Assignment) -> None:
+    def _claim(self, stream: StreamKey, assignment: Assignment, *, again: bool = False) -> None:
         try:
-            self.store.claim(stream, assignment.epoch)
+            self.store.claim(stream, assignment.epoch, again=again)
+        except LostError:
+            return
         except FencedError:
             self._end(stream)
         else:
@@ -156,7 +158,7 @@ class ToyWorker:
     def _claim_again(self, stream: StreamKey, epoch: int) -> None:
         assignment = self.has.get(stream)
         if assignment is not None and assignment.epoch == epoch:
-            self._claim(stream, assignment)
+            self._claim(stream, assignment, again=True)
 
     def _read(self) -> None:
         assignments = self.store.read_assignments()

@@ -130,20 +130,27 @@ class WorkerStore:
         found = zip(named, texts, strict=True)
         return {stream: StreamSpec.from_json(text) for stream, text in found if text is not None}
 
-    def claim(self, stream: StreamKey, epoch: Epoch) -> Claimed:
+    def claim(self, stream: StreamKey, epoch: Epoch, *, again: bool = False) -> Claimed:
         """Become the owner; again by the same owner, it changes nothing.
 
-        Returns the open incidents to adopt. Raises FencedError when a higher epoch is claimed,
-        another worker holds this one, or the assignment was withdrawn.
+        `again` says that this claim was held before: a Redis that lost its data takes it from
+        that. Returns the open incidents to adopt. Raises FencedError when a higher epoch is
+        claimed, another worker holds this one, or the assignment was withdrawn; LostError when
+        Redis does not know of the assignment: try again, the operator writes it anew.
         """
         keys = self.keys
         own = [keys.assignments(self.worker), keys.forgotten, keys.open, keys.open_of(stream)]
         reply = self._scripts.run(
             "claim",
             [keys.claims, keys.epochs, keys.beats, keys.revisions, *own],
-            [stream, epoch, self.worker, self.incarnation],
+            [stream, epoch, self.worker, self.incarnation, int(again)],
         )
         match reply[0]:
+            case "unassigned":
+                raise LostError(
+                    f"{stream}: Redis lost the assignment of epoch {epoch} to {self.worker}; "
+                    "waiting for the operator to write it again"
+                )
             case "fenced":
                 raise self._fenced(stream, epoch, "claim", reply)
             case "withdrawn":

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Protocol
 
 from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.fidelity import Fidelity
@@ -53,6 +54,12 @@ logger = logging.getLogger(__name__)
 NO_LONGER_WANTED = "the stream is no longer wanted"
 
 
+class Claiming(Protocol):
+    """Asks for a stream's epoch."""
+
+    def __call__(self, stream: str, epoch: int, *, again: bool = False) -> None: ...
+
+
 class Desk:
     """Everything that a worker has at hand.
 
@@ -67,7 +74,7 @@ class Desk:
         key: FleetKey | None,
         clock: FleetClock,
         *,
-        claim: Callable[[str, int], None],
+        claim: Claiming,
         put: Callable[[FleetEvent], None],
         listen: Callable[[Event], None],
     ) -> None:
@@ -245,7 +252,7 @@ class Desk:
     def tell_all_again(self) -> None:
         """Redis lost its data: it is to know again who owns what, and what is open."""
         for stream, epoch in self.duties.held().items():
-            self._claim(stream, epoch)
+            self._claim(stream, epoch, again=True)
         for duty in self.duties.values():
             for one in duty.left_open.values() if duty.claimed else ():
                 kind = "opened" if one.revision == 1 else "updated"

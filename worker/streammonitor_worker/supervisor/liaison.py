@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from streammonitor_api.errors import FencedError, StreamMonitorError
+from streammonitor_api.errors import FencedError, LostError, StreamMonitorError
 from streammonitor_api.fleet.records import (
     BEAT_S,
     Assignments,
@@ -89,7 +89,7 @@ class Liaison:
         self._told = told
         self._beat = beat
         self._history = history
-        self._claims: deque[tuple[StreamKey, Epoch]] = deque()
+        self._claims: deque[tuple[StreamKey, Epoch, bool]] = deque()
         self._whole = True
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -121,9 +121,10 @@ class Liaison:
         for thread in self._threads:
             thread.start()
 
-    def claim(self, stream: str, epoch: int) -> None:
-        """Ask for a claim; the answer is told, where there is one."""
-        self._claims.append((StreamKey(stream), Epoch(epoch)))
+    def claim(self, stream: str, epoch: int, *, again: bool = False) -> None:
+        """Ask for a claim, one that was held before or a new one; the answer is told, where there
+        is one."""
+        self._claims.append((StreamKey(stream), Epoch(epoch), again))
         self._errands.put(self._claim_all)
 
     def beat_now(self) -> None:
@@ -201,11 +202,13 @@ class Liaison:
         granted: list[Claimed] = []
         try:
             while self._claims:
-                stream, epoch = self._claims.popleft()
+                stream, epoch, again = self._claims.popleft()
                 try:
-                    granted.append(self._store.claim(stream, epoch))
+                    granted.append(self._store.claim(stream, epoch, again=again))
                 except FencedError as error:
                     self._told.on_refused(stream, epoch, str(error))
+                except LostError as error:  # no answer: it is asked for again
+                    logger.info("%s", error)
         finally:
             if granted:
                 first_ms = min(one.claim.claimed_ms for one in granted)

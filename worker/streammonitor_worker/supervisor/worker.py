@@ -136,7 +136,7 @@ class Worker:
     def on_unclaimed(self, stream: str, epoch: int) -> None:
         def take(_now: float) -> None:
             if self._desk.duties.held().get(stream) == epoch:
-                self._liaison.claim(stream, epoch)
+                self._liaison.claim(stream, epoch, again=True)
 
         self._inbox.put(take)
 

@@ -3,13 +3,14 @@
 --
 -- KEYS  1 claims  2 epochs  3 beats  4 revisions  5 assignments of the worker  6 forgotten
 --       7 open  8 open of the stream
--- ARGV  1 stream  2 epoch  3 worker  4 incarnation
+-- ARGV  1 stream  2 epoch  3 worker  4 incarnation  5 1 if it held this claim before, else 0
 -- Returns {'claimed', claimed in ms, {open incident as JSON, …}}; again by its owner as well
 --         {'fenced', epoch, worker}: a higher epoch is claimed, or this one by another
 --         {'withdrawn', epoch assigned or 0}: the operator does not want it there any more
--- A later start of the same worker may take over its claim. Where Redis knows of no assignments of
--- the worker it has lost them, and the claim is granted. So it is where Redis never handed out that
--- epoch, nor a later one: it came back with older data than it had, and the worker with the claim.
+--         {'unassigned'}: Redis does not know of the assignment, it lost it: wait for the operator
+-- A later start of the same worker may take over its claim. One that was held before is granted
+-- also where Redis knows of no assignments of the worker, or never handed out that epoch, nor a
+-- later one: it lost them, or came back with older data than it had.
 local stream, epoch, worker, incarnation = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local held = read_claim(KEYS[1], stream)
 
@@ -39,11 +40,14 @@ if redis.call('ZSCORE', KEYS[6], stream) then
   return {'withdrawn', 0}
 end
 local handed_out = tonumber(redis.call('HGET', KEYS[2], stream) or 0)
-if handed_out >= epoch and redis.call('HEXISTS', KEYS[4], worker) == 1 then
-  local assigned = redis.call('HGET', KEYS[5], stream)
-  assigned = assigned and tonumber(string.match(assigned, '^%d+')) or 0
-  if assigned ~= epoch then
+local assigned = redis.call('HGET', KEYS[5], stream)
+assigned = assigned and tonumber(string.match(assigned, '^%d+')) or 0
+if assigned ~= epoch then
+  if handed_out >= epoch and redis.call('HEXISTS', KEYS[4], worker) == 1 then
     return {'withdrawn', assigned}
+  end
+  if ARGV[5] ~= '1' then
+    return {'unassigned'}
   end
 end
 

@@ -56,8 +56,8 @@ def start(server: RedisServer, tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def long_black() -> Iterator[HastenedStream]:
     """A stream that is black from 4 s on for as long as a test wants, and then again is not."""
-    recipe = small_recipe("video-black@4+80", duration_s=90.0)
-    with HastenedStream(recipe, segment_s=1.0, window=90) as stream:
+    recipe = small_recipe("video-black@4+40", duration_s=50.0)
+    with HastenedStream(recipe, segment_s=1.0, window=50) as stream:
         stream.wait_until_playable(20)
         yield stream
 

@@ -15,8 +15,8 @@ from streammonitor_api import conditions
 from streammonitor_api.conditions import ConditionStatus, Verdict
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.incident import Incident, wall_time
+from streammonitor_api.resource.status import MOST_INCIDENTS
 
-MOST_INCIDENTS = 20
 _FIDELITIES = list(Fidelity)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from streammonitor_api.resource.base import ResourceModel, Whole
 
 MOST_INCIDENTS = 20
+"""Of the open ones, the newest: enough to see what is wrong, in an object that stays small."""
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """RFC 3339."""

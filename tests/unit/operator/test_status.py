@@ -7,8 +7,8 @@ import pytest
 from streammonitor_api import conditions
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.resource import MonitorStatus
+from streammonitor_api.resource.status import MOST_INCIDENTS
 from streammonitor_operator.status import (
-    MOST_INCIDENTS,
     Fault,
     MonitorFacts,
     StreamFacts,

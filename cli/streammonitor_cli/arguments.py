@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from streammonitor_api.durations import parse_duration
@@ -109,3 +110,20 @@ def address(text: str) -> tuple[str, int]:
             f'"{text}" is not an address; write HOST:PORT, such as 127.0.0.1:9464'
         )
     return host, int(port)
+
+
+def make_folder(option: str, folder: Path) -> Path:
+    """Make a folder and write to it now, so that nothing is found out when it is needed.
+
+    Raises InputError that names the option.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".streammonitor"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{option} {folder}: cannot be written to, {error.strerror}; name another folder"
+        ) from None
+    return folder

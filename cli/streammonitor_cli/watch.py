@@ -18,7 +18,7 @@ from streammonitor_api.errors import InputError
 from streammonitor_api.events import Event
 from streammonitor_api.fidelity import Fidelity
 from streammonitor_api.plan import Plan, parse_adjustment, resolve_plan
-from streammonitor_cli.arguments import address, duration, names, one_of
+from streammonitor_cli.arguments import address, duration, make_folder, names, one_of
 from streammonitor_cli.display import Display
 from streammonitor_cli.interrupts import stopping
 from streammonitor_cli.process import BAD_INPUT, INCIDENTS, NO_INCIDENT, tell_error, version
@@ -113,7 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     with stopping(stop):  # from here on, as what follows takes a while to import
         plan = _plan(arguments)
-        _prepare_folder(arguments.evidence)
+        if arguments.evidence is not None:
+            make_folder("--evidence", arguments.evidence)
         return _run(arguments, plan, stop)
 
 
@@ -187,21 +188,6 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         only=arguments.detectors,
         adjustments=[parse_adjustment(text) for text in arguments.adjustments],
     )
-
-
-def _prepare_folder(folder: Path | None) -> None:
-    """Make the folder of evidence now, so that nothing is found out when an incident is there."""
-    if folder is None:
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".streammonitor"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"--evidence {folder}: cannot be written to, {error.strerror}; name another folder"
-        ) from None
 
 
 def _options(arguments: argparse.Namespace) -> WatchOptions:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streammonitor_api.errors import InputError
-from streammonitor_cli.arguments import address, duration
+from streammonitor_cli.arguments import address, duration, make_folder
 from streammonitor_cli.process import tell_error, version
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def read_settings(arguments: argparse.Namespace, environment: Mapping[str, str])
         engines=max(1, round(cores)) if engines is None else int(engines),
         drain_s=DRAIN_S if drain is None else _duration(drain),
         key=load_key(environment),
-        spool=None if spool is None else _folder(Path(spool)),
+        spool=None if spool is None else make_folder("--spool", Path(spool)),
         host=socket.gethostname(),
         pod=environment.get(f"{VARIABLE}POD", ""),
         node=environment.get(f"{VARIABLE}NODE", ""),
@@ -188,20 +188,6 @@ def _lines(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Jso
         raise InputError(
             f"--events {name}: cannot be written, {error.strerror}; name another file"
         ) from None
-
-
-def _folder(folder: Path) -> Path:
-    """Make it now, so that nothing is found out when Redis is away."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"--spool {folder}: cannot be written to, {error.strerror}; name another folder"
-        ) from None
-    return folder
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import socketserver
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from streammonitor_api.errors import FencedError, InputError, UnavailableError
 from streammonitor_api.fleet.connect import RedisSettings, connect, examine
@@ -22,6 +18,7 @@ from streammonitor_api.fleet.store import OperatorStore, WorkerStore
 from streammonitor_api.names import FleetName, Term, WorkerId, new_incarnation
 from tests.support.fleet_contract import Fleet, a_heartbeat, a_spec, fleet_in, take_ownership
 from tests.support.redis_server import RedisServer, any_binary, binaries, free_port, running
+from tests.support.tls import write_certificate
 from tests.support.waiting import wait_until
 
 SECRET = "hunter2secret"  # noqa: S105 - it opens nothing
@@ -190,41 +187,13 @@ def test_rare_states(answer: str, says: str) -> None:
         assert says in str(refusal(settings))
 
 
-def certify(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost that is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "certificate.pem", folder / "key.pem"
-    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return files
-
-
 def test_tls(tmp_path: Path) -> None:
-    certificate, key = certify(tmp_path)
+    certificate = tmp_path / "server.pem"
+    write_certificate(certificate)
     port = str(free_port())
     options = [
         *("--tls-port", port, "--tls-auth-clients", "no"),
-        *("--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
+        *("--tls-cert-file", str(certificate), "--tls-key-file", str(certificate)),
     ]
     try:
         server = RedisServer(any_binary(), tmp_path, *options).start()

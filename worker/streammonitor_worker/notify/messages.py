@@ -49,29 +49,11 @@ class Messenger:
 
     def send_again(self, target: NotifyTarget, incidents: Sequence[OpenIncident]) -> Outcome:
         """Tell an Alertmanager of incidents that are still open."""
-        try:
-            secrets = self._unseal(target, incidents[0].stream)
-        except InputError as error:
-            return Outcome(str(error))
-        now_s = self._wall()
-        alerts = [
-            firing(self._fleet, one.stream, with_onset(one.event.incident, one.onset_ms), now_s)
-            for one in incidents
-        ]
-        return self._post_alerts(target, secrets, alerts)
+        return self._send_all(target, incidents, self._still_firing)
 
     def send_resolved(self, target: NotifyTarget, incidents: Sequence[OpenIncident]) -> Outcome:
         """Take back alerts that were sent again while their incidents were being closed."""
-        try:
-            secrets = self._unseal(target, incidents[0].stream)
-        except InputError as error:
-            return Outcome(str(error))
-        now_s = self._wall()
-        alerts = [
-            {**firing(self._fleet, one.stream, one.event.incident, now_s), "endsAt": one.event.time}
-            for one in incidents
-        ]
-        return self._post_alerts(target, secrets, alerts)
+        return self._send_all(target, incidents, self._taken_back)
 
     def close(self) -> None:
         self._poster.close()
@@ -80,6 +62,27 @@ class Messenger:
         if told.event.kind == "closed":
             return resolved(self._fleet, told.stream, told.event)
         return firing(self._fleet, told.stream, told.event.incident, self._wall())
+
+    def _still_firing(self, known: OpenIncident, now_s: float) -> dict[str, object]:
+        incident = with_onset(known.event.incident, known.onset_ms)
+        return firing(self._fleet, known.stream, incident, now_s)
+
+    def _taken_back(self, known: OpenIncident, now_s: float) -> dict[str, object]:
+        alert = firing(self._fleet, known.stream, known.event.incident, now_s)
+        return {**alert, "endsAt": known.event.time}
+
+    def _send_all(
+        self,
+        target: NotifyTarget,
+        incidents: Sequence[OpenIncident],
+        alert: Callable[[OpenIncident, float], dict[str, object]],
+    ) -> Outcome:
+        try:
+            secrets = self._unseal(target, incidents[0].stream)
+        except InputError as error:
+            return Outcome(str(error))
+        now_s = self._wall()
+        return self._post_alerts(target, secrets, [alert(one, now_s) for one in incidents])
 
     def _post_alerts(
         self, target: NotifyTarget, secrets: TargetSecrets, alerts: Sequence[dict[str, object]]

@@ -21,7 +21,7 @@ from streammonitor_worker.source.dial import SILENCE_S
 from streammonitor_worker.source.lost import LostError
 from streammonitor_worker.source.reader import Reader
 from streammonitor_worker.source.url import Address
-from streammonitor_worker.source.waiting import SLICE_S, Waiting
+from streammonitor_worker.source.waiting import LATE, SLICE_S, Waiting
 
 BUFFER_BYTES = 8 << 20
 """13 s of 5 Mb/s: longer than the lag at which fidelity is lowered, shorter than memory minds."""
@@ -76,7 +76,7 @@ class DatagramReader(Reader):
                 self.failure = f"nothing came for {SILENCE_S:g} s"
                 return
             if self._waiting.overdue:
-                self.failure = "nothing that can be watched came in time"
+                self.failure = LATE
                 return
             self._arrived.wait(SLICE_S)
 

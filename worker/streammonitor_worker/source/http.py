@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from streammonitor_worker.source.http_connection import HttpConnection
 from streammonitor_worker.source.lost import LostError
 from streammonitor_worker.source.url import HTTP_SCHEMES, Address, parse, redact, refused
-from streammonitor_worker.source.waiting import Waiting
+from streammonitor_worker.source.waiting import LATE, Waiting
 
 MAX_REDIRECTS = 10
 """As many as curl's users set, half of what browsers follow."""
@@ -26,7 +26,6 @@ _SAFE = "%/:=&~+!$,;'@()*[]"
 """Characters of a path that are sent as they are: all but those that would end it."""
 _SAFE_QUERY = f'{_SAFE}?{{}}|^`\\"'
 """The same of a query, whose bytes a signature may cover."""
-_LATE = "nothing that can be watched came in time"
 _USER_AGENT = "streammonitor"
 _LARGEST = 1 << 60
 """Bytes of the largest file that is believed: more than a disk array holds, less than what the
@@ -80,7 +79,7 @@ class HttpResponse:
             if missing or self._client.overdue:
                 self.close()
                 early = f"the connection closed {missing} bytes early"
-                raise LostError(redact(self.url), _LATE if self._client.overdue else early)
+                raise LostError(redact(self.url), LATE if self._client.overdue else early)
             self._ended = True
             self._response.close()  # which the connection wants before its next request
             self._client.give_back(self._key, self._connection)
@@ -125,7 +124,7 @@ class HttpClient:
         asked = url
         for _ in range(MAX_REDIRECTS + 1):
             if self.overdue:
-                raise LostError(redact(asked), _LATE)
+                raise LostError(redact(asked), LATE)
             response = self._ask(url, headers)
             location = response.header("Location")
             if response.status not in _REDIRECTS or not location:
@@ -206,7 +205,7 @@ class HttpClient:
             return response
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.release()
-            raise LostError(redact(url), _LATE if self.overdue else _broken(error)) from error
+            raise LostError(redact(url), LATE if self.overdue else _broken(error)) from error
         except LostError:
             connection.release()
             raise

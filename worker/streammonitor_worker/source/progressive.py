@@ -16,7 +16,7 @@ from streammonitor_worker.source.http import HttpClient, HttpResponse
 from streammonitor_worker.source.lost import LostError, problem_of
 from streammonitor_worker.source.reader import Reader
 from streammonitor_worker.source.url import redact
-from streammonitor_worker.source.waiting import Waiting
+from streammonitor_worker.source.waiting import LATE, Waiting
 
 _SKIP = 256 << 10
 """Bytes that are read and dropped rather than asked for anew: half a round trip of 40 ms at
@@ -163,7 +163,7 @@ class HttpLive(Reader):
         if self._waiting.stopped:
             return b""
         if self._waiting.overdue:
-            self.failure = "nothing that can be watched came in time"
+            self.failure = LATE
             return b""
         try:
             with self._waiting.counted():

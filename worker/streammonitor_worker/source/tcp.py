@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streammonitor_worker.source.dial import Connected
 from streammonitor_worker.source.reader import Reader
-from streammonitor_worker.source.waiting import Waiting
+from streammonitor_worker.source.waiting import LATE, Waiting
 
 
 class TcpReader(Reader):
@@ -16,13 +16,13 @@ class TcpReader(Reader):
         if self._waiting.stopped:
             return b""
         if self._waiting.overdue:
-            self.failure = "nothing that can be watched came in time"
+            self.failure = LATE
             return b""
         try:
             with self._waiting.counted():
                 data = self._connected.socket.recv(size)
             if not data and self._waiting.overdue:
-                self.failure = "nothing that can be watched came in time"
+                self.failure = LATE
             return data
         except TimeoutError:
             self.failure = "nothing comes any more"

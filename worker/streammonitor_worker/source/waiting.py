@@ -23,6 +23,8 @@ which a connection's first packet, twice lost, is sent again (RFC 6298: after 1 
 MEDIA_S = 10.0
 """The same when it answers, but nothing comes that can be watched: the alarm duration of operators
 (AWS MediaLive); the media library looks at 5 s of a stream to know what is in it."""
+LATE = "nothing that can be watched came in time"
+"""Why a reader ended that was `overdue`."""
 
 
 class Waiting:

@@ -21,7 +21,7 @@ PIP_NO_INDEX ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo watch test unit media e2e simulation bench lint fix generate manifests lock wheelhouse \
+.PHONY: help setup demo watch test unit media e2e simulation bench lint docs fix generate manifests lock wheelhouse \
   image kind-up kind-demo kind-down clean
 
 .DEFAULT:
@@ -63,11 +63,14 @@ bench: $(READY)  ## Measure costs against decoding alone and FFmpeg, planner and
 	PYTHONPATH=. $(BIN)/python bench/cluster.py
 	$(BIN)/python bench/heartbeats.py
 
-lint: $(READY)  ## Check style, types and layers
+lint: $(READY) docs  ## Check style, types, layers and the documentation's links
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY)  ## Build the documentation into build/site; fails on a link that leads nowhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 fix: $(READY)  ## Repair what can be repaired by machine
 	$(BIN)/ruff check --fix $(CHECKED)

@@ -88,9 +88,10 @@ def measure_restart(server: ApiServer, operator: OperatorProcess) -> dict[str, f
     """Another one, which finds everything as it should be."""
     before = patches(server)
     wait_until(operator.is_ready, 300, "the operator is ready", 0.2)
-    ready_s = operator.age_s()
+    ready_s, busy_s = operator.age_s(), operator.cpu_s()
     time.sleep(REST_S)
     return {
+        "cores_at_rest": round((operator.cpu_s() - busy_s) / REST_S, 3),
         "ready_s": round(ready_s, 1),
         "patches": patches(server) - before,
         "memory_mib": round(operator.memory_mib(), 1),

@@ -14,7 +14,7 @@ from streammonitor_api.fleet.records import StreamRow, StreamSpec
 
 DEFAULT_CORES = 0.2
 """1080p30 H.264 at 5 Mb/s: 5.1 streams a core were measured when decoding in full, with one
-thread, and detectors add less than a tenth."""
+thread, where detectors add a tenth; on faster processors it takes 0.14 (docs/operations.md)."""
 CORES_A_PIXEL_RATE = DEFAULT_CORES / (1920 * 1080 * 30)
 SOUND_CORES = 0.01
 """Decoding and measuring sound alone: 0.2-0.5 CPU s for 30 s were measured."""

@@ -8,9 +8,12 @@ it had to.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 STREAM_TRACK = "stream"
+ASPECT_TOLERANCE = 0.01
+"""Relative: 12:11 and 59:54, both written for the pixels of 4:3 at 576 lines, differ by 0.0015."""
 
 
 class Packet(NamedTuple):
@@ -48,17 +51,40 @@ class Format(NamedTuple):
     fps: float = 0.0
     """Nominal pictures per second; 0 where unknown or absurd."""
     pixel_format: str = ""
+    """As FFmpeg names it, without the range: `yuv420p`, never `yuvj420p`."""
+    aspect: float = 1.0
+    """Width of a pixel relative to its height."""
+    full_range: bool = False
+    transfer: str = ""
+    """`pq` or `hlg`; empty for everything of standard dynamic range."""
+    interlaced: bool = False
     rate: int = 0
     """Samples per second."""
     channels: int = 0
+    layout: str = ""
+    """Which channels, as FFmpeg names it: `stereo`, `5.1(side)`."""
+    was_fps: float = 0.0
+    """Where the rate was measured to have changed: the one before; 0 elsewhere."""
 
     def describe(self) -> str:
-        """Write it as people do: `h264 1920x1080 29.97 fps yuv420p`, `aac 48000 Hz 2 channels`."""
+        """Write it as people do: `h264 1920x1080 29.97 fps yuv420p`, `aac 48000 Hz 2 channels`;
+        what is out of the ordinary comes after it."""
         if self.rate:
             plural = "" if self.channels == 1 else "s"
             return f"{self.codec} {self.rate} Hz {self.channels} channel{plural}"
         fps = f" {self.fps:.5g} fps" if self.fps else ""
-        return f"{self.codec} {self.width}x{self.height}{fps} {self.pixel_format}".rstrip()
+        usual = f"{self.codec} {self.width}x{self.height}{fps} {self.pixel_format}".rstrip()
+        return usual + "".join(f" {word}" for word in self._unusual())
+
+    def _unusual(self) -> Iterator[str]:
+        if self.interlaced:
+            yield "interlaced"
+        if self.full_range:
+            yield "full range"
+        if self.transfer:
+            yield self.transfer.upper()
+        if abs(self.aspect - 1) > ASPECT_TOLERANCE:
+            yield f"pixels {self.aspect:.4g}:1"
 
 
 class Failure(NamedTuple):

@@ -18,6 +18,7 @@ from streammonitor_worker.media import Failure, Format, Picture, Sound
 from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.awaited import SILENT_CODECS, AwaitedPictures
 from streammonitor_worker.source.demux import reason_of
+from streammonitor_worker.source.picture_format import PictureFormats
 from streammonitor_worker.source.pictures import planes_of
 from streammonitor_worker.source.sounds import SoundAssembler
 from streammonitor_worker.source.timeline import LONGEST_S
@@ -86,11 +87,16 @@ class Decoder:
         except av.error.FFmpegError as error:
             failure = error
         self.cpu_s += time.thread_time() - began
+        if packet is not None:
+            self._taken(packet, at)
         if failure is not None and packet is not None:
             yield Failure(self.track.name, at, duration, reason_of(failure))
         frames.reverse()
         while frames:
             yield from self._present(frames.pop())
+
+    def _taken(self, packet: Any, at: float) -> None:
+        """The packet presented at `at` has gone through the decoder; pictures may come later."""
 
     def _present(self, frame: Any) -> Iterator[Decoded]:
         raise NotImplementedError
@@ -102,18 +108,23 @@ class Decoder:
 class VideoDecoder(Decoder):
     """Pictures of one video track."""
 
-    def __init__(self, track: Track, max_pixels: int, attention: Attention) -> None:
+    def __init__(
+        self, track: Track, max_pixels: int, attention: Attention, formats: PictureFormats
+    ) -> None:
         super().__init__(track, max_pixels)
         self._attention = attention
+        self._formats = formats
         self._key_wait = _KEY_WAIT
         self._following = False
         """Whether packets that build on others can be decoded: those they build on were."""
         self._end: float | None = None
         self._fresh = True
-        self._format: Format | None = None
         self._awaited = AwaitedPictures() if track.codec in SILENT_CODECS else None
 
     def decode(self, packet: Any, at: float, duration: float) -> Iterator[Decoded]:
+        change = self._formats.sent(packet, at)
+        if change is not None:
+            yield change
         key, attentive = packet.is_keyframe, self._attention.wants_all(at)
         if not key and self._key_wait:
             self._key_wait -= 1
@@ -140,6 +151,10 @@ class VideoDecoder(Decoder):
         if self._awaited is not None and packet is not None and packet.pts is not None:
             self._awaited.send(packet.pts)
         yield from super()._outcome(packet, at, duration)
+
+    def _taken(self, packet: Any, at: float) -> None:
+        if packet.is_keyframe:
+            self._formats.decoded(at)
 
     def _missing(self, frame: Any) -> Iterator[Failure]:
         if self._awaited is None or frame.pts is None:
@@ -168,7 +183,7 @@ class VideoDecoder(Decoder):
         )
         self._fresh = False
         self._end = picture.end
-        form = self._format_of(frame, start)
+        form = self._formats.shown(frame, start)
         del frame, planes
         if form is not None:
             yield form
@@ -186,22 +201,6 @@ class VideoDecoder(Decoder):
             return duration
         return 1 / self.track.fps if self.track.fps else _NOMINAL_S
 
-    def _format_of(self, frame: Any, start: float) -> Format | None:
-        known = self._format
-        width, height, name = frame.width, frame.height, frame.format.name
-        if known and (known.width, known.height, known.pixel_format) == (width, height, name):
-            return None
-        self._format = Format(
-            self.track.name,
-            start,
-            self.track.codec,
-            width=width,
-            height=height,
-            fps=self.track.fps,
-            pixel_format=name,
-        )
-        return self._format
-
 
 class AudioDecoder(Decoder):
     """Sound of one audio track."""
@@ -217,8 +216,9 @@ class AudioDecoder(Decoder):
 
     def _present(self, frame: Any) -> Iterator[Decoded]:
         start = self._time(frame.pts)
-        known, channels = self._format, frame.layout.nb_channels
-        if known is None or (known.rate, known.channels) != (frame.sample_rate, channels):
+        known, channels, layout = self._format, frame.layout.nb_channels, frame.layout.name
+        form = frame.sample_rate, channels, layout
+        if known is None or (known.rate, known.channels, known.layout) != form:
             yield from self._assembler.flush()
             self._format = Format(
                 self.track.name,
@@ -226,6 +226,7 @@ class AudioDecoder(Decoder):
                 self.track.codec,
                 rate=frame.sample_rate,
                 channels=channels,
+                layout=layout,
             )
             yield self._format
         blocks = list(self._assembler.add(frame, start))
@@ -236,7 +237,10 @@ class AudioDecoder(Decoder):
         yield from blocks
 
 
-def decoder_of(track: Track, max_pixels: int, attention: Attention) -> Decoder:
-    if track.is_video:
-        return VideoDecoder(track, max_pixels, attention)
+def decoder_of(
+    track: Track, max_pixels: int, attention: Attention, formats: PictureFormats | None
+) -> Decoder:
+    """The decoder of a track; `formats` follow those of its pictures, None for sound."""
+    if formats is not None:
+        return VideoDecoder(track, max_pixels, attention, formats)
     return AudioDecoder(track, max_pixels)

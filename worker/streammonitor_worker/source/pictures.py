@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
-_FULL_RANGE = 2
+FULL_RANGE = 2
 """AVCOL_RANGE_JPEG."""
 _FALLBACK = "yuv420p"
 """What pictures without planes of their own are turned into: RGB, palettes, packed YUV."""
@@ -74,7 +74,7 @@ def planes_of(frame: Any) -> Planes:
         luma,
         partial(_chroma, frame, layout),
         layout.depth,
-        layout.full_range or frame.color_range == _FULL_RANGE,
+        layout.full_range or frame.color_range == FULL_RANGE,
         frame,
     )
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from streammonitor_worker.media import Failure, Format, Item, Packet
 from streammonitor_worker.source.attention import Attention
+from streammonitor_worker.source.cadence import Cadence
 from streammonitor_worker.source.decode import Decoder, decoder_of
 from streammonitor_worker.source.demux import Demuxer
 from streammonitor_worker.source.opening import Opening
+from streammonitor_worker.source.picture_format import PictureFormats
 from streammonitor_worker.source.timeline import LONGEST_S, Timeline, unwrapped
 from streammonitor_worker.source.tracks import Track
 
@@ -31,7 +33,8 @@ LAG_S = 10.0
 class Session:
     """Items of one or several containers that are opened together.
 
-    formats: those of the stream's tracks as last told, kept up to date. breaks_off: the end of
+    formats: those of the stream's tracks as last told, kept up to date, as are the cadences of its
+    pictures. breaks_off: the end of
     the bytes, where it is a loss, comes in the middle of a picture.
     """
 
@@ -43,6 +46,7 @@ class Session:
         *,
         attention: Attention,
         formats: dict[str, Format],
+        cadences: dict[str, Cadence],
         max_pixels: int,
         live: bool,
         breaks_off: bool,
@@ -56,7 +60,13 @@ class Session:
         self._damaged_until = -math.inf
         self._tracks = [track for demuxer in demuxers for track in demuxer.tracks]
         self._decoders: dict[str, Decoder] = {
-            track.name: decoder_of(track, max_pixels, attention) for track in self._tracks
+            track.name: decoder_of(
+                track,
+                max_pixels,
+                attention,
+                _picture_formats(track, formats, cadences) if track.is_video else None,
+            )
+            for track in self._tracks
         }
 
     @property
@@ -206,10 +216,17 @@ class Session:
         """The item, unless it is a format that was told before."""
         if isinstance(item, Format):
             known = self._formats.get(item.track)
-            if known is not None and known.describe() == item.describe():
+            if known is not None and known._replace(time=item.time) == item:
                 return
-            self._formats[item.track] = item
+            self._formats[item.track] = item._replace(was_fps=0.0)
         yield item
+
+
+def _picture_formats(
+    track: Track, formats: dict[str, Format], cadences: dict[str, Cadence]
+) -> PictureFormats:
+    cadence = cadences.setdefault(track.name, Cadence())
+    return PictureFormats(track, formats.get(track.name), cadence)
 
 
 class _Next:

@@ -13,6 +13,7 @@ from streammonitor_worker.media import STREAM_TRACK, Connection, Format, Item, P
 from streammonitor_worker.source.absence import Absence
 from streammonitor_worker.source.attention import Attention
 from streammonitor_worker.source.backoff import Backoff
+from streammonitor_worker.source.cadence import Cadence
 from streammonitor_worker.source.connect import Connector
 from streammonitor_worker.source.demux import Demuxer, Limits
 from streammonitor_worker.source.lost import LostError, problem_of
@@ -60,6 +61,7 @@ class Source:
         self._timeline = Timeline()
         self._replay = Replay()
         self._formats: dict[str, Format] = {}
+        self._cadences: dict[str, Cadence] = {}
         self._transport: Transport | None = None
         self._session: Session | None = None
         self._spent = {"demux": 0.0, "decode": 0.0}
@@ -255,6 +257,7 @@ class Source:
             partial(self._anchor, part.join),
             attention=self._attention,
             formats=self._formats,
+            cadences=self._cadences,
             max_pixels=self._options.max_pixels,
             live=bool(self.live),
             breaks_off=breaks_off,

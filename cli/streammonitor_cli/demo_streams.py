@@ -39,9 +39,9 @@ class Channel:
 
 
 CHANNELS = (
-    Channel("news", "one", "pan", "music", ("video-freeze@10+4", "audio-silence@60+4")),
+    Channel("news", "one", "pan", "programme", ("video-freeze@10+4", "audio-silence@60+4")),
     Channel("news", "two", "testcard", "tone", ("video-black@12+5", "video-black@41+15")),
-    Channel("news", "three", "sport", "music", ("audio-silence@14+5", "audio-silence@39+17")),
+    Channel("news", "three", "sport", "programme", ("audio-silence@14+5", "audio-silence@39+17")),
     Channel("sports", "one", "sport", "tone", ("video-black@16+4", "video-freeze@38+17")),
     Channel("sports", "two", "pan", "music", ("audio-phase@18+4", "video-colour-bars@40+15")),
     Channel("sports", "three", "testcard", "tone", ("stream-unavailable@20+4", "video-flat@57+4")),

@@ -33,7 +33,7 @@ PLAYLIST_S = 18.0
 LOOK_S = 0.5
 """How often a stream is looked at whose incidents are about to be told or closed."""
 _ROUNDING_S = 1e-6
-_DETECTOR = SimpleNamespace(threshold=0.5, unit="share", bridge=0.5)
+_DETECTOR = SimpleNamespace(threshold=0.5, unit="share", bridge=0.5, adopt=lambda _: None)
 
 
 @dataclass(frozen=True, slots=True)

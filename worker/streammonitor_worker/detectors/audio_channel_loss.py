@@ -24,7 +24,7 @@ Source
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,8 @@ class AudioChannelLoss(Detector[Sound]):
         self._carrying = np.float32(10 ** (self.settings.carrying / 20))
         self._channels: tuple[str, ...] = ()
         self._comparisons: list[_Comparison] = []
+        self._adopted: object = None
+        """The name of a channel that is lost, as another worker has found."""
 
     @property
     def threshold(self) -> float:
@@ -105,6 +107,8 @@ class AudioChannelLoss(Detector[Sound]):
         if sound.channels != self._channels:
             self._channels = sound.channels
             self._comparisons = _comparisons(sound.channels)
+        if self._adopted is not None:
+            self._take_adopted()
         stretch = self._trail.follow(sound) if self._comparisons else None
         if stretch is None:
             return
@@ -127,6 +131,15 @@ class AudioChannelLoss(Detector[Sound]):
                     if present or not lost_elsewhere:
                         time = since, until
                         yield self._measure(stretch, (first, last), time, present, channel)
+
+    def adopt(self, evidence: Mapping[str, object]) -> None:
+        """A channel is lost that was lost before this began to listen."""
+        self._adopted = evidence.get("channel")
+
+    def _take_adopted(self) -> None:
+        name, self._adopted = self._adopted, None
+        for comparison in self._comparisons if name in self._channels else ():
+            comparison.take_for_lost(self._channels.index(str(name)))
 
     def _measure(
         self,
@@ -168,6 +181,11 @@ class _Comparison:
     def waiting(self) -> bool:
         """Whether the channel is lost or may be."""
         return self.lost or self._lost_since is not None
+
+    def take_for_lost(self, channel: int) -> None:
+        """That channel is lost, if it is of this comparison: until it carries sound again."""
+        if channel == self._first or (self._mutual and channel in self._second):
+            self.lost, self._channel = True, channel
 
     def codes(self, stretch: Stretch, carrying: np.float32) -> tuple[Codes, Codes]:
         """What each chunk says, and the index of its weaker channel."""

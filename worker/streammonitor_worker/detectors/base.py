@@ -108,6 +108,13 @@ class Detector(ABC, Generic[ItemT]):
     def observe(self, item: ItemT) -> Iterable[Measure]:
         """Measure one item: none, one or several measures, in order of time."""
 
+    def adopt(self, evidence: Mapping[str, object]) -> None:
+        """Go on as if it had found itself what another worker's did, with this evidence.
+
+        For detectors that judge by what they have seen before: begun anew in the middle of a
+        defect they would be unsure, and say that it is gone.
+        """
+
 
 def runs(
     sound: Sound,

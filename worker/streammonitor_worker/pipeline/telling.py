@@ -250,6 +250,7 @@ class Teller:
             onset, now = self._clock.media_at(wall_s, _source_time(incident)), media_s
         defect = Defect(onset, incident.onset, incident.value, dict(incident.evidence))
         watcher.tracker.adopt(defect, now)
+        watcher.detector.adopt(incident.evidence)
         watcher.incident, watcher.revision, watcher.adopted = incident, adopted.revision, True
 
     def _was_told(self, incident: Incident, others: Iterable[Incident] = ()) -> bool:

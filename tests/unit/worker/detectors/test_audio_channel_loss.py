@@ -178,3 +178,48 @@ def test_gap_in_the_sound_does_not_end_a_loss() -> None:
 
     assert incident.onset == pytest.approx(3.0)
     assert incident.recovery == pytest.approx(15.0)
+
+
+def heard_from(
+    samples: F64, begin_s: float, names: tuple[str, ...] | None = None, *, lost: str
+) -> list[bool]:
+    """What another worker's detector says that takes over in the middle of a loss."""
+    detector = AudioChannelLoss()
+    detector.adopt({"channel": lost})
+    heard = samples[:, span(begin_s, samples.shape[1] / RATE)]
+    return [measure.present for measure in measures(detector, clip(heard, RATE, names).blocks())]
+
+
+def test_adopted_loss_goes_on_through_a_pause_of_speech() -> None:
+    samples = sound(9)
+    samples[1] *= 10 ** (-55 / 20)
+    samples[0, span(0.0, 3.0)] *= 10 ** (-55 / 20)  # a pause: the same faint noise in both
+
+    said = heard_from(samples, 0.0, lost="FR")
+
+    assert said
+    assert all(said)
+
+
+def test_adopted_loss_of_a_surround_channel_that_was_never_heard_goes_on() -> None:
+    samples = sound(6, len(SURROUND))
+    samples[SURROUND.index("SL")] = 0
+
+    said = heard_from(samples, 0.0, SURROUND, lost="SL")
+
+    assert said
+    assert all(said)
+
+
+def test_adopted_loss_ends_when_the_channel_carries_sound() -> None:
+    samples = sound(6)
+    samples[0, span(0.0, 2.0)] = 0
+
+    said = heard_from(samples, 0.0, lost="FL")
+
+    assert said[0]
+    assert not said[-1]
+
+
+def test_adopted_loss_of_a_channel_that_is_gone_changes_nothing() -> None:
+    assert not any(heard_from(sound(3), 0.0, lost="SL"))

@@ -20,11 +20,12 @@ from pathlib import Path
 
 from streammonitor_api.names import FleetName
 from streammonitor_api.resource.crd import build_crd
-from tests.support.apiserver import ApiServer, can_run_apiserver, running_apiserver, wait_until
+from tests.support.apiserver import ApiServer, can_run_apiserver, running_apiserver
 from tests.support.monitors import Monitors
 from tests.support.operator_process import OperatorProcess, operator_process
 from tests.support.pretend_worker import PretendWorker, pretend_workers
 from tests.support.redis_server import any_binary, running
+from tests.support.waiting import wait_until
 
 WORKERS = 4
 REST_S = 20.0
@@ -71,9 +72,11 @@ def measure_start(
     def is_assigned() -> bool:
         return sum(len(worker.has) for worker in workers) >= count
 
-    wait_until(is_assigned, 300, "all are assigned", 0.2)
+    wait_until(is_assigned, "all are assigned", within_s=300, every_s=0.2)
     assigned_s = operator.age_s()
-    wait_until(lambda: patches(server) >= count, 900, "all statuses are written", 1.0)
+    wait_until(
+        lambda: patches(server) >= count, "all statuses are written", within_s=900, every_s=1.0
+    )
     written_s = operator.age_s()
     return {
         "assigned_s": round(assigned_s, 1),
@@ -87,7 +90,7 @@ def measure_start(
 def measure_restart(server: ApiServer, operator: OperatorProcess) -> dict[str, float]:
     """Another one, which finds everything as it should be."""
     before = patches(server)
-    wait_until(operator.is_ready, 300, "the operator is ready", 0.2)
+    wait_until(operator.is_ready, "the operator is ready", within_s=300, every_s=0.2)
     ready_s, busy_s = operator.age_s(), operator.cpu_s()
     time.sleep(REST_S)
     return {

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +27,9 @@ from streammonitor_worker.engine.messages import (
 )
 from streammonitor_worker.supervisor.engines import Died, EngineProcess
 from streammonitor_worker.synth.live import LiveStream
+from tests.support.fleet_workers import is_alive
 from tests.support.inbox import Messages, small_recipe
+from tests.support.waiting import wait_until
 
 ONE = "prod/sports/one"
 PLAN = resolve_plan(only=["video-black", "stream-unavailable"])
@@ -188,7 +189,4 @@ def test_engine_dies_with_its_supervisor() -> None:
         pid = int(supervisor.stdout.readline())
         supervisor.kill()
 
-    until = time.monotonic() + 5
-    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
-        assert time.monotonic() < until, "the engine is still there"
-        time.sleep(0.02)
+    wait_until(lambda: not is_alive(pid), "the engine's end", within_s=5.0)

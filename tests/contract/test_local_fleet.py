@@ -16,9 +16,10 @@ import pytest
 
 from streammonitor_worker.synth import Injection, Recipe
 from streammonitor_worker.synth.live import LiveStream
-from tests.support.fleet_workers import await_that
+from tests.support.fleet_workers import is_alive
 from tests.support.local_fleet import LocalFleetProcess, command, monitor_text, watched
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(240)
 BLACK_EACH_S = 12.0
@@ -79,7 +80,7 @@ def test_folder_is_watched_and_followed(fleet: LocalFleetProcess, url: str) -> N
     assert {one: owners(more)[one] for one in owners(status)} == owners(status)
 
     path.write_text(monitor_text("sports", {"ch1": "file:///etc/passwd"}))
-    await_that(lambda: "what it said before stays in effect" in fleet.said(), "the mistake is told")
+    wait_until(lambda: "what it said before stays in effect" in fleet.said(), "the mistake is told")
     assert f"{path}:7: spec.streams[0].url: " in fleet.said()
     assert watched(3)(fleet.status())
 
@@ -111,7 +112,7 @@ def test_worker_that_dies_is_replaced_and_incidents_are_told_once(
         )
 
     fleet.await_status(is_back, "the stream has a newer owner, and the worker is back")
-    told = await_that(
+    told = wait_until(
         lambda: [one for one in events_of(fleet) if one["event"] == "closed"][:2],
         "incidents are told",
         within_s=60.0,
@@ -126,7 +127,7 @@ def test_restart_continues(fleet: LocalFleetProcess, url: str) -> None:
     (fleet.monitors / "a.yaml").write_text(monitor_text("sports", {"ch1": url}))
     fleet.start()
     before = fleet.await_status(watched(1), "the stream is watched")
-    await_that(lambda: events_of(fleet), "an incident", within_s=60.0, every_s=1.0)
+    wait_until(lambda: events_of(fleet), "an incident", within_s=60.0, every_s=1.0)
     known = events_of(fleet)
 
     assert fleet.interrupt() == 0
@@ -150,7 +151,7 @@ def test_redis_that_dies_is_started_again(fleet: LocalFleetProcess, url: str) ->
 
     server = next(iter(children(fleet, "redis-server")))
     os.kill(server, signal.SIGKILL)
-    await_that(lambda: "Redis has ended" in fleet.said(), "that it died is told")
+    wait_until(lambda: "Redis has ended" in fleet.said(), "that it died is told")
 
     after = fleet.await_status(watched(1), "the stream is watched")
     assert owners(after) == owners(before)
@@ -166,12 +167,12 @@ def test_fleet_that_is_killed_leaves_nothing_behind(fleet: LocalFleetProcess, ur
 
     fleet.kill()
 
-    await_that(lambda: not any(map(is_alive, left)), "all have ended")
+    wait_until(lambda: not any(map(is_alive, left)), "all have ended")
 
 
 def test_second_fleet_on_the_same_state_is_refused(fleet: LocalFleetProcess) -> None:
     fleet.start()
-    await_that(lambda: "state in" in fleet.said(), "it has started", within_s=40.0)
+    wait_until(lambda: "state in" in fleet.said(), "it has started", within_s=40.0)
 
     line = command("fleet", fleet.monitors, "--state", fleet.state)
     done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
@@ -219,7 +220,7 @@ def test_redis_of_ones_own_holds_several_fleets(
         (tmp_path / "other").mkdir()
         other = LocalFleetProcess(tmp_path / "other", *own.options)
         other.start()
-        await_that(lambda: "own" in other.said(), "the other fleet is refused", within_s=40.0)
+        wait_until(lambda: "own" in other.said(), "the other fleet is refused", within_s=40.0)
         assert other.wait() == 2
     finally:
         own.end()
@@ -241,11 +242,3 @@ def children(fleet: LocalFleetProcess, what: str) -> list[int]:
             ):
                 found.append(int(folder.name))
     return found
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -22,6 +22,7 @@ from streammonitor_operator.settings import OperatorSettings
 from tests.support.fleet_contract import Fleet, fleet_in
 from tests.support.fleet_rig import a_monitor
 from tests.support.redis_server import RedisServer, any_binary, running
+from tests.support.waiting import eventually
 
 SETTINGS = OperatorSettings(identity="test", name="here", host="127.0.0.1", port=0)
 
@@ -58,13 +59,6 @@ async def serving(fleet: Fleet) -> AsyncIterator[Served]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await served.server.stop()
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not await condition():
-        assert time.monotonic() < deadline, f"not so within {within_s} s"
-        await asyncio.sleep(0.02)
 
 
 def test_demand_and_metrics_follow_the_fleet(fleet: Fleet) -> None:
@@ -111,10 +105,10 @@ def test_change_is_acted_on_at_once(fleet: Fleet) -> None:
     async def story() -> None:
         async with serving(fleet) as served:
             served.inventory.complete()
-            await eventually(lambda: _true(served.loop.has_decided))
+            await eventually(lambda: served.loop.has_decided)
             served.inventory.put_monitor(a_monitor(streams=3))
             began = time.monotonic()
-            await eventually(lambda: _true(len(fleet.operator.read_specs()) == 3))
+            await eventually(lambda: len(fleet.operator.read_specs()) == 3)
             assert time.monotonic() - began < 0.45
 
     asyncio.run(story())
@@ -125,7 +119,7 @@ def test_loop_ends_when_another_operator_takes_over(fleet: Fleet) -> None:
         served = Served(fleet)
         served.inventory.complete()
         task = asyncio.create_task(served.loop.run())
-        await eventually(lambda: _true(served.loop.has_decided))
+        await eventually(lambda: served.loop.has_decided)
         fleet.operator.start_term("test", "elsewhere")
         served.inventory.put_monitor(a_monitor())
         with pytest.raises(FencedError, match="elsewhere"):
@@ -140,10 +134,10 @@ def test_redis_that_goes_away_is_waited_for(tmp_path_factory: pytest.TempPathFac
         async with serving(fleet_in(scripts)) as served:
             served.inventory.put_monitor(a_monitor(streams=20))
             served.inventory.complete()
-            await eventually(lambda: _true(served.loop.is_ready))
+            await eventually(lambda: served.loop.is_ready)
 
             server.kill()
-            await eventually(lambda: _true(not served.loop.is_ready))
+            await eventually(lambda: not served.loop.is_ready)
             status, text = await served.get("/readyz")
             assert status == 503
             assert "Redis" in text
@@ -151,12 +145,8 @@ def test_redis_that_goes_away_is_waited_for(tmp_path_factory: pytest.TempPathFac
             assert (await served.demand())["workers_wanted"] == 3
 
             server.start()
-            await eventually(lambda: _true(served.loop.is_ready))
+            await eventually(lambda: served.loop.is_ready)
         scripts.client.close()
 
     with running(any_binary(), tmp_path_factory.mktemp("redis")) as server:
         asyncio.run(story(server))
-
-
-async def _true(value: bool) -> bool:
-    return value

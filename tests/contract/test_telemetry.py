@@ -26,6 +26,7 @@ from streammonitor_worker.telemetry.configuration import (
 )
 from streammonitor_worker.telemetry.session import SEND_REST_S, Telemetry
 from tests.support.builders import a_status, an_event, an_incident
+from tests.support.waiting import wait_until
 
 STATUSES = [
     a_status('odd "name"\\.mp4', open_incidents=(an_incident(),)),
@@ -207,12 +208,11 @@ def test_collector_that_refuses_is_told_once(
 
 
 def _told_by_us(caplog: pytest.LogCaptureFixture, at_least: int) -> list[str]:
-    deadline = time.monotonic() + 20
-    while True:
-        ours = [one for one in caplog.records if one.name.startswith("streammonitor")]
-        if len(ours) >= at_least or time.monotonic() > deadline:
-            return [one.getMessage() for one in ours]
-        threading.Event().wait(0.05)
+    def ours() -> list[str]:
+        return [one.getMessage() for one in caplog.records if one.name.startswith("streammonitor")]
+
+    wait_until(lambda: len(ours()) >= at_least, "a line in the log")
+    return ours()
 
 
 def test_variable_that_the_sdk_refuses_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

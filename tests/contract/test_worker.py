@@ -18,11 +18,12 @@ from tests.support.fleet_workers import (
     WorkerProcess,
     a_spec,
     ask,
-    await_that,
     engines_of,
+    is_alive,
 )
 from tests.support.inbox import small_recipe
 from tests.support.redis_server import RedisServer, any_binary, running
+from tests.support.waiting import wait_until
 
 Start = Callable[..., WorkerProcess]
 Broadcast = Callable[[], str]
@@ -80,7 +81,7 @@ def test_idle_worker_is_ready_and_small(start: Start, operator: PlayedOperator) 
     worker = start("one")
     port = operator.port(worker.name)
 
-    await_that(lambda: ask(port, "/readyz")[0] == 200, "ready")
+    wait_until(lambda: ask(port, "/readyz")[0] == 200, "ready")
 
     assert ask(port, "/healthz") == (200, "alive\n")
     metrics = ask(port, "/metrics")[1]
@@ -129,13 +130,7 @@ def test_engines_die_with_their_worker(
     worker.send(signal.SIGKILL)
     worker.process.wait(10)
 
-    def is_gone() -> bool:
-        try:
-            return not Path(f"/proc/{engine}/cmdline").read_bytes()
-        except FileNotFoundError:
-            return True
-
-    await_that(is_gone, "the engine's end", within_s=5.0)
+    wait_until(lambda: not is_alive(engine), "the engine's end", within_s=5.0)
 
 
 def test_planned_move_leaves_no_gap_and_doubles_nothing(
@@ -153,7 +148,7 @@ def test_planned_move_leaves_no_gap_and_doubles_nothing(
     assert operator.rows(old.name)[spec.stream].state == "watching"
     row = operator.await_row(new.name, spec, "watching")
     operator.withdraw(old.name, spec)
-    await_that(lambda: not operator.rows(old.name), "the old one lets go")
+    wait_until(lambda: not operator.rows(old.name), "the old one lets go")
     long_black.hasten()
     closed = operator.await_event("closed", within_s=30)
 
@@ -178,7 +173,7 @@ def test_killed_engine_is_back_and_its_incident_goes_on(
 
     os.kill(engine, signal.SIGKILL)
 
-    await_that(lambda: engines_of(port).get(0, engine) != engine, "another engine", within_s=1.0)
+    wait_until(lambda: engines_of(port).get(0, engine) != engine, "another engine", within_s=1.0)
     operator.await_row(worker.name, spec, "opening")
     operator.await_row(worker.name, spec, "watching")
     operator.await_event("closed", within_s=30)
@@ -201,7 +196,7 @@ def test_worker_that_slept_through_its_failover_tells_nothing_twice(
     operator.await_event("closed", within_s=30)
     first.send(signal.SIGCONT)
 
-    await_that(lambda: not operator.rows(first.name), "the one that slept lets go")
+    wait_until(lambda: not operator.rows(first.name), "the one that slept lets go")
     assert [kind for kind, _ in operator.told()] == ["opened", "closed"]
     assert operator.store.read_claims()[spec.stream].worker == second.name
 
@@ -219,7 +214,7 @@ def test_engine_that_hangs_is_replaced(
 
     os.kill(engine, signal.SIGSTOP)
 
-    await_that(lambda: engines_of(port).get(0, engine) != engine, "another engine", within_s=30)
+    wait_until(lambda: engines_of(port).get(0, engine) != engine, "another engine", within_s=30)
     operator.await_row(worker.name, spec, "watching")
 
 
@@ -240,9 +235,9 @@ def test_stream_whose_engine_keeps_dying_is_put_in_quarantine(
             known = rows.get(bad.stream, {"state": "", "engine": None})
             return engines_of(port).get(known["engine"]) if known["state"] == "watching" else None
 
-        engine = await_that(look, "the bad one is watched")
+        engine = wait_until(look, "the bad one is watched")
         os.kill(engine, signal.SIGKILL)
-        await_that(lambda: engine not in engines_of(port).values(), "its end")
+        wait_until(lambda: engine not in engines_of(port).values(), "its end")
 
     for _ in range(3):
         kill_the_engine_of_the_bad_one()
@@ -250,7 +245,7 @@ def test_stream_whose_engine_keeps_dying_is_put_in_quarantine(
     row = operator.await_row(worker.name, bad, "quarantined")
     assert "3 times" in str(row.error)
     assert operator.rows(worker.name)[good.stream].state in ("opening", "watching")
-    told = await_that(
+    told = wait_until(
         lambda: [one for one in operator.events()
                  if one.told.event.incident.detector == "stream-quarantined"],
         "an incident of its own",
@@ -270,8 +265,8 @@ def test_drained_worker_watches_until_others_have_taken_over(
 
     old.send(signal.SIGTERM)
 
-    await_that(lambda: ask(port, "/readyz") == (503, "draining\n"), "not ready", within_s=1.0)
-    await_that(lambda: operator.reader.read_fleet().workers[old.name].beat.draining, "told")
+    wait_until(lambda: ask(port, "/readyz") == (503, "draining\n"), "not ready", within_s=1.0)
+    wait_until(lambda: operator.reader.read_fleet().workers[old.name].beat.draining, "told")
     assert operator.rows(old.name)[spec.stream].state == "watching"
     operator.withdraw(old.name, spec)
     assert old.process.wait(10) == 0
@@ -313,7 +308,7 @@ def test_unwanted_stream_is_closed_as_cancelled(
 def test_redis_that_is_away_at_the_start_is_waited_for(start: Start, server: RedisServer) -> None:
     server.stop()
     worker = start("one")
-    await_that(lambda: "streams are watched on" in worker.said(), "a line in the log")
+    wait_until(lambda: "streams are watched on" in worker.said(), "a line in the log")
     assert worker.process.poll() is None
 
     server.start()
@@ -333,7 +328,7 @@ def test_events_of_an_outage_come_when_redis_is_back(
     operator.await_row(worker.name, spec, "watching")
 
     server.stop()  # which keeps nothing: it loses all its data
-    await_that(lambda: json.loads(ask(port, "/streams")[1])["waiting_events"] > 0, "an event waits")
+    wait_until(lambda: json.loads(ask(port, "/streams")[1])["waiting_events"] > 0, "an event waits")
     server.start()
 
     again = PlayedOperator(server)

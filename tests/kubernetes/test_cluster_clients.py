@@ -26,6 +26,7 @@ from tests.support.apiserver import ApiServer
 from tests.support.monitors import Monitors
 from tests.support.proxy import proxy_to
 from tests.support.resources import a_stream
+from tests.support.waiting import eventually
 
 NOW_S = 1_800_000_000.0
 Body = Callable[[Kubernetes], Awaitable[None]]
@@ -66,12 +67,6 @@ async def writing(outbox: Outbox) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 def test_long_lists_are_read_to_their_end(
     monitors: Monitors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +104,7 @@ def test_status_of_another_monitor_of_that_name_is_not_written(monitors: Monitor
         outbox = Outbox(kubernetes, uids.get, clock=lambda: NOW_S, name="test")
         async with writing(outbox):
             outbox.put([an_update(monitors, "sports", 1, "A"), an_update(monitors, "news", 1)])
-            await until(lambda: outbox.tally.refused == 1 and outbox.tally.statuses == 1)
+            await eventually(lambda: outbox.tally.refused == 1 and outbox.tally.statuses == 1)
         assert outbox.tally.failures == 0
 
     run(body)
@@ -132,11 +127,11 @@ def test_statuses_that_could_not_be_written_are_joined_and_written_once(
         proxy.cut()
         async with writing(outbox):
             outbox.put([an_update(monitors, "sports", 1, "First")])
-            await until(lambda: outbox.tally.failures >= 2)
+            await eventually(lambda: outbox.tally.failures >= 2)
             outbox.put([an_update(monitors, "sports", 2, "Second")])
             outbox.put([an_update(monitors, "sports", 3, "Third")])
             proxy.restore()
-            await until(lambda: outbox.tally.events == 3)
+            await eventually(lambda: outbox.tally.events == 3)
         assert outbox.tally.statuses == 1
 
     with proxy_to(port) as proxy:

@@ -13,13 +13,14 @@ from streammonitor_api.fleet.records import DEAD_AFTER_S
 from streammonitor_api.names import StreamKey
 from streammonitor_api.resource.crd import build_crd
 from streammonitor_api.sealing import Credentials, FleetKey, generate_key
-from tests.support.apiserver import ApiServer, lenient_crd, wait_until
+from tests.support.apiserver import ApiServer, lenient_crd
 from tests.support.fleet_contract import Fleet
 from tests.support.monitors import WITHIN_S, Monitors, put_pod
 from tests.support.operator_process import OperatorProcess, operator_process
 from tests.support.pretend_worker import PretendWorker, pretend_workers
 from tests.support.redis_server import RedisServer
 from tests.support.resources import a_stream
+from tests.support.waiting import wait_until
 
 PASSWORD = "hunter2-geheim"  # noqa: S105  # of nobody
 LOGIN = {"name": "cdn-login"}
@@ -92,7 +93,9 @@ def test_steady_state_writes_nothing(setting: Setting) -> None:
     before = monitors.get("sports")["metadata"]["resourceVersion"]
     beats = setting.workers[0].beats
 
-    wait_until(lambda: setting.workers[0].beats > beats + 40, WITHIN_S, "four seconds of beats")
+    wait_until(
+        lambda: setting.workers[0].beats > beats + 40, "four seconds of beats", within_s=WITHIN_S
+    )
 
     assert monitors.get("sports")["metadata"]["resourceVersion"] == before
 
@@ -155,7 +158,9 @@ def test_deleted_pod_fails_over_before_its_heartbeat_times_out(setting: Setting)
     path = f"/api/v1/namespaces/{monitors.namespace}/pods/{lost.name}"
     monitors.server.delete(path, gracePeriodSeconds="0")
 
-    wait_until(lambda: had <= set(other.has), WITHIN_S, "all its streams are with the other")
+    wait_until(
+        lambda: had <= set(other.has), "all its streams are with the other", within_s=WITHIN_S
+    )
     assert_told_before_it_was_silent(setting.operator.log, f"{lost.name}: its pod is gone", lost)
 
 
@@ -191,7 +196,9 @@ def test_removed_node_fails_over_its_workers(
         lost.die()
         apiserver.delete(f"/api/v1/nodes/{node}")
 
-        wait_until(lambda: had <= set(other.has), WITHIN_S, "its streams are with the other")
+        wait_until(
+            lambda: had <= set(other.has), "its streams are with the other", within_s=WITHIN_S
+        )
         told = f"{lost.name}: its node {node} is gone"
         assert_told_before_it_was_silent(operator.log, told, lost)
 
@@ -206,7 +213,7 @@ def test_deletion_cost_follows_the_load(setting: Setting) -> None:
         found: str | None = annotations.get("controller.kubernetes.io/pod-deletion-cost")
         return found
 
-    wait_until(lambda: cost() == "3", 30, "worker-0 costs as many as it has")
+    wait_until(lambda: cost() == "3", "worker-0 costs as many as it has", within_s=30)
 
 
 def test_invalid_resource_that_slipped_in_is_a_condition(
@@ -216,7 +223,9 @@ def test_invalid_resource_that_slipped_in_is_a_condition(
     streams = [a_stream("a"), a_stream("b", "file:///etc/passwd")]
     with lenient_crd(apiserver, build_crd()):
         # The API server takes a while to judge by another definition.
-        wait_until(lambda: monitors.try_to_create("old", streams=streams), WITHIN_S, "it slips in")
+        wait_until(
+            lambda: monitors.try_to_create("old", streams=streams), "it slips in", within_s=WITHIN_S
+        )
 
     invalid = monitors.await_condition("old", "Ready", "Invalid")
 
@@ -249,7 +258,9 @@ def test_operator_that_starts_again_changes_nothing(
         beats = workers[0].beats
 
         with run() as operator:
-            wait_until(lambda: workers[0].beats > beats + 60, WITHIN_S, "six seconds of beats")
+            wait_until(
+                lambda: workers[0].beats > beats + 60, "six seconds of beats", within_s=WITHIN_S
+            )
             assert "decides, term 2" in operator.log
 
     assert [worker.has for worker in workers] == before
@@ -267,7 +278,9 @@ def test_second_operator_takes_over_and_the_first_ends(
         apiserver, folder, redis_server.url, "--namespaces", namespace,
         fleet=fleet.name, namespace=namespace,
     ):  # fmt: skip
-        wait_until(lambda: first.process.poll() is not None, WITHIN_S, "the first has ended")
+        wait_until(
+            lambda: first.process.poll() is not None, "the first has ended", within_s=WITHIN_S
+        )
 
     assert re.search(r"streammonitor: .*(operator|term)", first.log)
     setting.ends_with = 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from streammonitor_api.resource.crd import build_crd
-from tests.support.apiserver import can_run_apiserver, running_apiserver, wait_until
+from tests.support.apiserver import can_run_apiserver, running_apiserver
 from tests.support.fleet_contract import Fleet
 from tests.support.monitors import WITHIN_S, Monitors
 from tests.support.operator_process import operator_process
 from tests.support.pretend_worker import pretend_workers
 from tests.support.redis_server import RedisServer, needed
+from tests.support.waiting import wait_until
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/streammonitors.streammonitor.dev"
 
@@ -28,7 +29,11 @@ def test_definition_may_come_go_and_come_back(
         ) as operator,
     ):
         monitors = Monitors(server, server.namespace())
-        wait_until(lambda: "StreamMonitor is not installed" in operator.log, WITHIN_S, "it says so")
+        wait_until(
+            lambda: "StreamMonitor is not installed" in operator.log,
+            "it says so",
+            within_s=WITHIN_S,
+        )
         assert "streammonitor crd | kubectl apply --server-side -f -" in operator.log
 
         server.install_crd(build_crd())
@@ -36,8 +41,8 @@ def test_definition_may_come_go_and_come_back(
         monitors.await_condition("sports", "Ready", "AllStreamsWatched")
 
         server.delete(CRD)
-        wait_until(lambda: not worker.has, WITHIN_S, "nothing is watched")
-        wait_until(lambda: not server.request("GET", CRD).accepted, WITHIN_S, "it is gone")
+        wait_until(lambda: not worker.has, "nothing is watched", within_s=WITHIN_S)
+        wait_until(lambda: not server.request("GET", CRD).accepted, "it is gone", within_s=WITHIN_S)
         server.install_crd(build_crd())
         monitors.create("news")
         monitors.await_condition("news", "Ready", "AllStreamsWatched")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ import pytest
 from streammonitor_operator import cluster, delivery
 from streammonitor_operator.clients.kubernetes import Kubernetes, log_in
 from streammonitor_operator.inventory import Inventory, MonitorKey
-from tests.support.apiserver import ApiServer, wait_until
+from tests.support.apiserver import ApiServer
 from tests.support.fleet_contract import Fleet
 from tests.support.monitors import WITHIN_S, Monitors
 from tests.support.operator_process import operator_process
@@ -20,6 +20,7 @@ from tests.support.pretend_worker import pretend_workers
 from tests.support.proxy import Proxy, proxy_to
 from tests.support.redis_server import RedisServer
 from tests.support.resources import a_stream
+from tests.support.waiting import eventually, wait_until
 
 
 @pytest.fixture
@@ -54,14 +55,16 @@ def test_fleet_is_looked_after_while_the_apiserver_is_away(
 
         proxy.cut()
         lost.die()
-        wait_until(lambda: len(other.has) == 4, WITHIN_S, "failover without an API server")
+        wait_until(lambda: len(other.has) == 4, "failover without an API server", within_s=WITHIN_S)
         assert operator.ask("/healthz")[0] == 200
         monitors.delete("news")
         monitors.change("sports", streams=[a_stream("a"), a_stream("e")])
         proxy.restore()
 
         wanted = {f"{namespace}/sports/a", f"{namespace}/sports/e"}
-        wait_until(lambda: set(other.has) == wanted, 60, "what happened meanwhile is followed")
+        wait_until(
+            lambda: set(other.has) == wanted, "what happened meanwhile is followed", within_s=60
+        )
         monitors.await_condition("sports", "Ready", "AllStreamsWatched")
 
 
@@ -93,22 +96,16 @@ async def _freeze_and_look(
         followed = cluster.Cluster(inventory, None, options, kubernetes)
         task = asyncio.create_task(followed.run())
         try:
-            await _until(lambda: inventory.is_complete)
+            await eventually(lambda: inventory.is_complete, "all is read", within_s=60)
             key = MonitorKey(f"{monitors.namespace}/sports")
             assert inventory.monitors[key].generation == 1
 
             proxy.freeze()
             await asyncio.to_thread(monitors.change, "sports", suspend=True)
-            await _until(lambda: followed.problem() is not None)
+            await eventually(followed.problem, "the watch is dead", within_s=60)
 
             assert "the watch of StreamMonitors is dead: 1 changed" in str(followed.problem())
         finally:
             proxy.cut()  # what is frozen could not be closed
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.05)

@@ -11,13 +11,14 @@ import yaml
 
 from streammonitor_api.names import StreamKey
 from streammonitor_api.sealing import generate_key
-from tests.support.apiserver import ApiServer, wait_until
+from tests.support.apiserver import ApiServer
 from tests.support.fleet_contract import Fleet
 from tests.support.monitors import WITHIN_S, Monitors, put_pod
 from tests.support.operator_process import operator_process
 from tests.support.pretend_worker import pretend_workers
 from tests.support.redis_server import RedisServer
 from tests.support.resources import a_stream
+from tests.support.waiting import wait_until
 
 MANIFEST = Path(__file__).parents[2] / "manifests" / "rbac.yaml"
 NAME = "streammonitor-operator"
@@ -105,12 +106,14 @@ def exercise(
         monitors.await_condition("sports", "Ready", "AllStreamsWatched")
         monitors.await_true(lambda: monitors.events("sports"), "an Event")
         path = f"/api/v1/namespaces/{home}/pods/worker-0"
-        wait_until(lambda: "annotations" in server.get(path)["metadata"], 30, "a deletion cost")
+        wait_until(
+            lambda: "annotations" in server.get(path)["metadata"], "a deletion cost", within_s=30
+        )
         workers[0].die()
         server.delete(path, gracePeriodSeconds="0")
         # Beside those of other tests, in the whole cluster.
         wanted = {StreamKey(f"{monitors.namespace}/sports/{name}") for name in ("a", "b")}
-        wait_until(lambda: wanted <= set(workers[1].has), WITHIN_S, "failover")
+        wait_until(lambda: wanted <= set(workers[1].has), "failover", within_s=WITHIN_S)
     assert operator.process.returncode == 0, operator.log
 
 

@@ -13,7 +13,6 @@ import os
 import secrets
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from typing import Any, cast
 import pytest
 import urllib3
 import yaml
+
+from tests.support.waiting import wait_until
 
 MISSING = "no API server: set KUBEBUILDER_ASSETS (etcd, kube-apiserver) or KUBECONFIG"
 AUDIT = "audit.jsonl"
@@ -157,7 +158,7 @@ class ApiServer:
             true = {one["type"] for one in conditions if one["status"] == "True"}
             return "Established" in true and self.request("GET", served).accepted
 
-        wait_until(established, _READY_WITHIN_S, f"{name} is served")
+        wait_until(established, f"{name} is served", within_s=_READY_WITHIN_S)
 
     def account(self, namespace: str, name: str) -> ApiServer:
         """Be a ServiceAccount that exists."""
@@ -208,15 +209,6 @@ def lenient_crd(server: ApiServer, crd: Mapping[str, Any]) -> Iterator[None]:
         yield
     finally:
         server.install_crd(crd)
-
-
-def wait_until(condition: Any, within_s: float, what: str, every_s: float = 0.05) -> Any:
-    """Ask until the answer is true; returns it. Fails, saying what, when the time is over."""
-    end = time.monotonic() + within_s
-    while not (answer := condition()):
-        assert time.monotonic() < end, f"not within {within_s:g} s: {what}"
-        time.sleep(every_s)
-    return answer
 
 
 def can_run_apiserver() -> bool:
@@ -305,10 +297,14 @@ class _ControlPlane:
             f"--audit-log-path={self._folder / AUDIT}",
         )
         certificate = self._folder / "certificates" / "apiserver.crt"
-        wait_until(lambda: self._alive() and certificate.exists(), _READY_WITHIN_S, "a certificate")
+        wait_until(
+            lambda: self._alive() and certificate.exists(),
+            "a certificate",
+            within_s=_READY_WITHIN_S,
+        )
         server = ApiServer(f"https://127.0.0.1:{port}", certificate, token)
         server.audit = self._folder / AUDIT
-        wait_until(lambda: self._alive() and _is_ready(server), _READY_WITHIN_S, "readyz")
+        wait_until(lambda: self._alive() and _is_ready(server), "readyz", within_s=_READY_WITHIN_S)
         return server
 
     def _run(self, program: str, *arguments: str) -> None:

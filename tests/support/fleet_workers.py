@@ -8,12 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from streammonitor_api.fleet.operator_store import OperatorStore
 from streammonitor_api.fleet.reader_store import ReaderStore
@@ -22,23 +21,10 @@ from streammonitor_api.names import FleetName, StreamKey, WorkerId, stream_key
 from streammonitor_api.plan import Plan, resolve_plan
 from streammonitor_worker.synth.live import LiveStream
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 FLEET = FleetName("test")
-FoundT = TypeVar("FoundT")
 PLAN = resolve_plan(only=["video-black", "stream-unavailable"])
-
-
-def await_that(
-    look: Callable[[], FoundT | None], what: str, *, within_s: float = 20.0, every_s: float = 0.02
-) -> FoundT:
-    """What `look` finds, as soon as it finds something; fails when it does not in time."""
-    until = time.monotonic() + within_s
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < until, f"not in {within_s} s: {what}"
-        time.sleep(every_s)
 
 
 def a_spec(name: str, url: str, *, plan: Plan = PLAN, **known: Any) -> StreamSpec:
@@ -130,7 +116,7 @@ class PlayedOperator:
             row = self.rows(worker).get(spec.stream)
             return row if row and row.state == state and row.claimed is claimed else None
 
-        return await_that(look, f"{spec.stream} {state} on {worker}", within_s=within_s)
+        return wait_until(look, f"{spec.stream} {state} on {worker}", within_s=within_s)
 
     def events(self) -> list[RecordedEvent]:
         return list(self.reader.read_events())
@@ -144,14 +130,14 @@ class PlayedOperator:
             found = [one for one in self.events() if one.told.event.kind == kind]
             return found[-1] if found else None
 
-        return await_that(look, f"event {kind}", within_s=within_s, every_s=0.05)
+        return wait_until(look, f"event {kind}", within_s=within_s, every_s=0.05)
 
     def port(self, worker: WorkerId) -> int:
         def look() -> int:
             seen = self.reader.read_fleet().workers.get(worker)
             return seen.beat.http_port if seen else 0
 
-        return await_that(look, f"{worker} is there", within_s=60.0)
+        return wait_until(look, f"{worker} is there", within_s=60.0)
 
 
 def ask(port: int, path: str) -> tuple[int, str]:
@@ -162,6 +148,15 @@ def ask(port: int, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with contextlib.closing(error):
             return error.code, error.read().decode()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and is not buried does not."""
+    try:
+        state = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def engines_of(port: int) -> dict[int, int]:

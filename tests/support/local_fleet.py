@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support.fleet_workers import await_that
+from tests.support.waiting import wait_until
 
 STARTED_S = 40.0
 """With processes that import libraries on a machine that is busy with tests."""
@@ -95,7 +95,7 @@ class LocalFleetProcess:
             found = self.status()
             return found if found and is_so(found) else None
 
-        return await_that(look, f"{what}; the fleet said\n{self.said()}", within_s=within_s)
+        return wait_until(look, f"{what}; the fleet said\n{self.said()}", within_s=within_s)
 
 
 def watched(count: int) -> Callable[[dict[str, Any]], bool]:

@@ -6,8 +6,9 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.apiserver import ApiServer, wait_until
+from tests.support.apiserver import ApiServer
 from tests.support.resources import a_monitor
+from tests.support.waiting import wait_until
 
 WITHIN_S = 30.0
 """What these tests wait for takes a second or two on an idle machine."""
@@ -57,7 +58,7 @@ class Monitors:
         return found
 
     def await_true(self, condition: Callable[[], Any], what: str) -> Any:
-        return wait_until(condition, WITHIN_S, what)
+        return wait_until(condition, what, within_s=WITHIN_S)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The Kubernetes Events of a monitor, the oldest first."""

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-from tests.support.apiserver import ApiServer, wait_until
+from tests.support.apiserver import ApiServer
 from tests.support.redis_server import free_port
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 START_S = 60.0
@@ -94,7 +95,7 @@ def operator_process(
     operator = OperatorProcess(process, port, path)
     try:
         if await_ready:
-            wait_until(operator.is_ready, START_S, "the operator is ready")
+            wait_until(operator.is_ready, "the operator is ready", within_s=START_S)
         yield operator
     except AssertionError as error:
         error.add_note(operator.log[-5000:])

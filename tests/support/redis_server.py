@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ import redis
 
 from streammonitor_api.fleet.connect import RedisSettings, connect
 from streammonitor_api.fleet.scripts import Scripts
+from tests.support.waiting import wait_until
 
 START_S = 10.0
 
@@ -101,17 +101,18 @@ class RedisServer:
         self.process = None
 
     def _await_listening(self) -> None:
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                break
-            with socket.socket() as attempt:
-                if attempt.connect_ex(("127.0.0.1", self._listening_port)) == 0:
-                    return
-            time.sleep(0.01)
-        text = (self.folder / "redis.log").read_text(errors="replace")
-        raise RuntimeError(f"redis-server did not start:\n{text[-2000:]}")
+        process = self.process
+        assert process is not None
+        wait_until(
+            lambda: self._listens() or process.poll() is not None, "redis-server", within_s=START_S
+        )
+        if process.poll() is not None:
+            text = (self.folder / "redis.log").read_text(errors="replace")
+            raise RuntimeError(f"redis-server did not start:\n{text[-2000:]}")
+
+    def _listens(self) -> bool:
+        with socket.socket() as attempt:
+            return attempt.connect_ex(("127.0.0.1", self._listening_port)) == 0
 
     @property
     def _listening_port(self) -> int:

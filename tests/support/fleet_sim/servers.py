@@ -7,11 +7,11 @@ which is set before each batch; nothing else of a script is touched.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
 import tempfile
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -26,6 +26,7 @@ from streammonitor_api.fleet.scripts import script_names, script_text
 from tests.support.fleet_sim.link import Command, refusal
 from tests.support.fleet_sim.lua_host import CommandError
 from tests.support.fleet_sim.memory_redis import MemoryRedis
+from tests.support.waiting import wait_until
 
 _START_S = 10.0
 _NOW_KEY = "simulated-now-ms"
@@ -157,12 +158,16 @@ class RealServer(Server):
              "--hash-max-ziplist-entries", "100000", "--hash-max-ziplist-value", "1000000"],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        deadline = time.monotonic() + _START_S
-        while not path.exists():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.close()
-                raise RuntimeError(f"redis-server did not start within {_START_S:g} s")
-            time.sleep(0.01)
+        with contextlib.ExitStack() as begun:
+            begun.callback(self.close)
+            wait_until(
+                lambda: path.exists() or self._process.poll() is not None,
+                "redis-server",
+                within_s=_START_S,
+            )
+            if self._process.poll() is not None:
+                raise RuntimeError("redis-server did not start")
+            begun.pop_all()
         self._client: Any = redis.Redis(unix_socket_path=str(path), protocol=2)
         self._connection: Any = self._client.connection_pool.get_connection()
 

@@ -11,6 +11,7 @@ import pytest
 from streammonitor_worker.engine.messages import EndOrder
 from streammonitor_worker.supervisor.engines import Died, Message
 from streammonitor_worker.supervisor.workshop import UNABLE_AFTER, Workshop
+from tests.support.waiting import wait_until
 
 ONE = "prod/sports/one"
 
@@ -32,10 +33,7 @@ def workshop(
 
 
 def wait_for(died: list[tuple[int, int, Message]], count: int) -> Message:
-    until = time.monotonic() + 20
-    while len(died) < count:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: len(died) >= count, "the engine has died")
     return died[-1][2]
 
 

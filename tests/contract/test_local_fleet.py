@@ -63,8 +63,10 @@ def events_of(fleet: LocalFleetProcess, *options: str) -> list[dict[str, Any]]:
 
 def test_folder_is_watched_and_followed(fleet: LocalFleetProcess, url: str) -> None:
     path = fleet.monitors / "sports.yaml"
-    path.write_text(monitor_text("sports", {"ch1": url, "ch2": url}))
     fleet.start()
+    # Else the first that is there gets both streams.
+    fleet.await_status(lambda status: len(status["workers"]) == 2, "two workers there")
+    path.write_text(monitor_text("sports", {"ch1": url, "ch2": url}))
     status = fleet.await_status(watched(2), "two streams watched")
 
     assert [one["worker"] for one in status["workers"]] == ["worker-1", "worker-2"]

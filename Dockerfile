@@ -11,7 +11,7 @@ ARG PIP_NO_INDEX
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_FIND_LINKS=/wheelhouse \
     PIP_ONLY_BINARY=:all: PIP_ROOT_USER_ACTION=ignore
 # The pattern may match nothing; the lock files make it a valid COPY all the same.
-COPY requirements.lock requirements-build.lock wheelhouse*/ /wheelhouse/
+COPY requirements.lock requirements-build.lock wheelhouse* /wheelhouse/
 RUN python3 -m venv --without-pip /opt/streammonitor \
  && python3 -m venv /opt/build \
  && /opt/build/bin/python -m pip install --quiet --require-hashes \

@@ -95,12 +95,16 @@ lock: $(READY)  ## Choose the newest versions of what the image contains, with t
 	echo 'hatchling>=1.27' | $(COMPILE) - --output-file requirements-build.lock
 
 # For machines whose containers reach no package index: make wheelhouse && make image PIP_NO_INDEX=1
+# pip chooses what to fetch by the Python that it runs on, uv by that of the image.
 wheelhouse: $(READY)  ## Fetch the wheels of the image, for its Python
 	python=$$(docker run --rm --entrypoint python3 $(or $(PYTHON_IMAGE),$(shell sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile)) \
-	  -c 'import platform; print(platform.python_version(), platform.machine())') && set -- $$python && \
-	$(BIN)/pip download --quiet --require-hashes --only-binary :all: --dest wheelhouse \
+	  -c 'import platform; print(platform.python_version(), platform.machine())') && set -- $$python && mkdir -p wheelhouse && \
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --python-version $$1 \
+	  --python-platform $$2-unknown-linux-gnu requirements.lock requirements-build.lock \
+	  --output-file wheelhouse/requirements.txt && \
+	$(BIN)/pip download --quiet --no-deps --require-hashes --only-binary :all: --dest wheelhouse \
 	  --python-version $$1 $$(for tag in 2_17 2_24 2_26 2_27 2_28 2_31 2_34; do echo --platform manylinux_$${tag}_$$2; done) \
-	  --platform manylinux2014_$$2 -r requirements.lock -r requirements-build.lock
+	  --platform manylinux2014_$$2 -r wheelhouse/requirements.txt
 
 image:  ## Build the container image (docker alone is enough): IMAGE=…, PYTHON_IMAGE=…
 	docker build --tag $(IMAGE) $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) \

@@ -131,11 +131,6 @@ def camel_case(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def snake_case(name: str) -> str:
-    """Write a resource's name as Python does: `minRun` is `min_run`."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-
-
 def _detector(entry: dict[str, Any]) -> DetectorInfo:
     settings = {
         one["name"]: SettingInfo(

@@ -51,14 +51,6 @@ def stream_key(namespace: str, monitor: str, stream: str) -> StreamKey:
     return StreamKey(f"{namespace}/{monitor}/{stream}")
 
 
-def parse_stream_key(text: str) -> StreamKey:
-    """Read a stream key as a user writes it. Raises InputError."""
-    parts = text.split("/")
-    if len(parts) != 3:
-        raise InputError(f"stream {text!r}: not a stream key; write namespace/monitor/stream")
-    return stream_key(*parts)
-
-
 def stream_parts(stream: StreamKey) -> StreamParts:
     """Take a stream key apart."""
     return StreamParts(*stream.split("/"))

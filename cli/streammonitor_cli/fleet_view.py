@@ -120,7 +120,6 @@ class FleetLines(FleetView):
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
-        self._states: dict[str, tuple[str, str | None]] = {}
 
     def note(self, text: str) -> None:
         self._output.write_line(f"{time.strftime('%H:%M:%S')}  {printable(text)}")

@@ -10,14 +10,14 @@ import pytest
 
 from streammonitor_api.errors import InputError
 from streammonitor_worker.synth import Recipe, write_clip
-from streammonitor_worker.synth.damage import (
+from tests.support.damage import (
     Damage,
     flip_stream_bits,
     lose_packets,
     lose_slices,
     recode,
 )
-from streammonitor_worker.synth.visible import visible_damage
+from tests.support.visible import visible_damage
 
 Damager = Callable[[Path, Path, int], Damage]
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from streammonitor_api.errors import InputError
-from streammonitor_worker.synth.serve import Answer, FileServer, serve_files
+from streammonitor_worker.synth.serve import Answer, FileServer
 
 CONTENT = bytes(range(256))
 
@@ -28,8 +28,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(folder: Path) -> Iterator[http.client.HTTPConnection]:
-    with serve_files(folder) as url:
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+    with FileServer(folder) as server:
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5)
         yield connection
         connection.close()
 
@@ -92,8 +92,8 @@ def test_function_answers_before_the_files(folder: Path) -> None:
     def answer(path: PurePosixPath) -> Answer | None:
         return Answer(HTTPStatus.GONE, b"gone") if path.name == "clip.ts" else None
 
-    with serve_files(folder, answer) as url:
-        client = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+    with FileServer(folder, answer=answer) as server:
+        client = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5)
         assert get(client, "/clip.ts")[:2] == (410, b"gone")
         client.close()
 

@@ -14,8 +14,8 @@ from streammonitor_api.incident import Incident
 from streammonitor_api.plan import resolve_plan
 from streammonitor_worker.host import Watch, WatchOptions
 from streammonitor_worker.synth import Injection, Recipe, write_clip
-from streammonitor_worker.synth.damage import Damage, flip_stream_bits, lose_packets, lose_slices
-from streammonitor_worker.synth.visible import visible_damage
+from tests.support.damage import Damage, flip_stream_bits, lose_packets, lose_slices
+from tests.support.visible import visible_damage
 
 PICTURE_S = 0.04
 WITHIN = (2.1, 3.4)

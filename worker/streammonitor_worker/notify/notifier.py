@@ -53,7 +53,6 @@ class NotifierStatus:
     failed: int
     """Attempts that failed."""
     given_up: int
-    in_hand: int
     resting: tuple[str, ...]
     """Targets that fail now, as `namespace/monitor#name`."""
 
@@ -127,9 +126,7 @@ class Notifier:
             resting = tuple(
                 sorted(lane.label for lane in self._lanes.values() if lane.rest.failures)
             )
-            return NotifierStatus(
-                self._delivered, self._failed, self._given_up, len(self._in_hand), resting
-            )
+            return NotifierStatus(self._delivered, self._failed, self._given_up, resting)
 
     # The thread that talks to Redis
 

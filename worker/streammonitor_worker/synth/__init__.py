@@ -2,9 +2,7 @@
 
 Tests, benchmarks, the demo and `streammonitor generate` use it; the product that watches streams
 does not. `Recipe` says what to make, `write_clip` makes it and returns the `Truth`; `live.py`
-broadcasts it instead. `damage.py` spoils finished streams as networks do, `visible.py` says what is
-seen of that, `hostile.py` makes files that are no streams any more. Only `score.py` knows what
-watchers report.
+broadcasts it instead. Only `score.py` knows what watchers report.
 """
 
 from streammonitor_worker.synth.clip import write_clip

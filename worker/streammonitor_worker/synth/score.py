@@ -46,10 +46,6 @@ class Score:
     missed: tuple[Defect, ...]
     false_alarms: tuple[Incident, ...]
 
-    @property
-    def perfect(self) -> bool:
-        return not self.missed and not self.false_alarms
-
 
 def score(truth: Truth, incidents: Iterable[Incident]) -> Score:
     """Match incidents, as they were when they were closed, with the truth."""

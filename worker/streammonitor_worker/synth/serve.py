@@ -11,8 +11,7 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -134,13 +133,6 @@ class FileServer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-@contextmanager
-def serve_files(directory: Path, answer: Answerer = answer_nothing) -> Iterator[str]:
-    """Serve a directory on a free port of loopback; gives its URL, which ends with a slash."""
-    with FileServer(directory, answer=answer) as server:
-        yield server.url
 
 
 def _check_free(host: str, port: int) -> None:

@@ -1,7 +1,7 @@
 """Damages clean streams as networks and disks do, and says which pictures it met.
 
 All damage is the same for the same seed. What a viewer sees of it is found in `visible.py`; files
-that are not even streams any more are made in `hostile.py`.
+that are not even streams any more are made in `mangling.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from streammonitor_api.errors import InputError, suggestion
 from streammonitor_worker.synth.origin import first_presented
 from streammonitor_worker.synth.transport import CLOCK, TransportStream, Unit
-from streammonitor_worker.synth.visible import decode_what_can_be
+from tests.support.visible import decode_what_can_be
 
 _NAL_UNIT = re.compile(rb"(?:\x00)?\x00\x00\x01")
 _SLICE_TYPES = frozenset({1, 5})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streammonitor_worker.synth.hostile import WAYS, mangle
+from tests.support.mangling import WAYS, mangle
 
 DATA = np.random.default_rng(0).bytes(5000)
 

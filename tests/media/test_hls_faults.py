@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from streammonitor_worker.source import Source, SourceOptions
-from tests.media.test_hls import SECONDS, Cut, cut
+from tests.support.hls_clips import SECONDS, Cut, cut
 from tests.support.hls_server import (
     Exchange,
     LivePlaylist,
@@ -31,12 +30,6 @@ def ts(tmp_path_factory: pytest.TempPathFactory) -> Cut:
 @pytest.fixture(scope="module")
 def mp4(tmp_path_factory: pytest.TempPathFactory) -> Cut:
     return cut(tmp_path_factory.mktemp("mp4"), "fmp4", injections=())
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with scripted_server() as running:
-        yield running
 
 
 def missing(exchange: Exchange) -> None:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import pytest
 
-from streammonitor_api.errors import InputError, SourceError
-from streammonitor_worker.source import Source
-from streammonitor_worker.synth import Injection, Recipe, write_clip
-from tests.support.watching import Watched, times, watch
-
-BLACK = Injection("video-black", 1.0, 0.5)
-SILENCE = Injection("audio-silence", 1.0, 0.5)
+from tests.support.small_files import BLACK, SILENCE, encode, grey_frames, make, remux
+from tests.support.watching import times, watch
 
 CLIPS = [
     (".mp4", "h264", "aac", Fraction(25)),
@@ -31,63 +24,6 @@ CLIPS = [
     (".ts", "hevc", "ac3", Fraction(50)),
     (".ts", "mpeg2video", "mp2", Fraction(25)),
 ]
-
-
-def make(path: Path, **recipe: Any) -> Any:
-    """A small clip and its truth."""
-    fields: dict[str, Any] = {
-        "duration_s": 2.0,
-        "width": 160,
-        "height": 90,
-        "gop_s": 1.0,
-        "injections": (BLACK, SILENCE),
-    }
-    return write_clip(Recipe(**{**fields, **recipe}), path)
-
-
-def remux(source: Path, target: Path) -> Path:
-    """The same packets in another container."""
-    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
-        copies = {stream: writer.add_stream_from_template(stream) for stream in reader.streams}
-        for packet in reader.demux():
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream]
-                writer.mux(packet)
-    return target
-
-
-def encode(
-    path: Path,
-    frames: list[av.VideoFrame],
-    codec: str,
-    *,
-    pix_fmt: str = "yuv420p",
-    options: dict[str, str] | None = None,
-) -> Path:
-    """A video-only file of frames whose timestamps are in milliseconds."""
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=25, options=options or {})
-        stream.width, stream.height = frames[0].width, frames[0].height
-        stream.pix_fmt = pix_fmt
-        stream.codec_context.time_base = Fraction(1, 1000)
-        for frame in frames:
-            frame.time_base = Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def grey_frames(
-    count: int, at_ms: Callable[[int], int], *, width: int = 96, height: int = 64
-) -> list[av.VideoFrame]:
-    """Frames that get brighter."""
-    frames = []
-    for number in range(count):
-        grey = np.full((height, width, 3), 40 + 10 * number % 200, np.uint8)
-        frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format="yuv420p")
-        frame.pts = at_ms(number)
-        frames.append(frame)
-    return frames
 
 
 @pytest.mark.parametrize(
@@ -325,136 +261,3 @@ def test_unusual_pixel_formats_are_watched(pix_fmt: str, tmp_path: Path) -> None
     means = [picture.mean for picture in watched.pictures]
     assert means == sorted(means)
     assert means[-1] - means[0] > 30
-
-
-def test_file_says_how_far_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    make(path, injections=())
-    seen: list[float | None] = []
-
-    def note(watched: Watched) -> bool:
-        seen.append(watched.source.progress)
-        return False
-
-    watched = watch(path, until=note)
-
-    source = watched.source
-    assert source.live is False
-    assert source.duration_s == pytest.approx(2.0, abs=0.05)
-    assert all(progress is not None for progress in seen)
-    assert seen == sorted(seen)  # type: ignore[type-var]
-    assert source.progress == pytest.approx(1.0, abs=0.02)
-    assert source.cpu_s["decode"] > 0
-    assert source.cpu_s["demux"] > 0
-    assert source.name == str(path)
-
-
-def test_format_comes_before_the_first_sample_and_packets_before_pictures(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    make(path, injections=())
-
-    order = watch(path).order
-
-    for track, kind in (("video:0", "Picture"), ("audio:0", "Sound")):
-        assert order.index(f"Packet {track}") < order.index(f"Format {track}")
-        assert order.index(f"Format {track}") < order.index(f"{kind} {track}")
-
-
-def test_change_of_size_is_a_new_format(tmp_path: Path) -> None:
-    small, large = tmp_path / "small.ts", tmp_path / "large.ts"
-    make(small, injections=())
-    make(large, width=192, height=108, injections=())
-    both = tmp_path / "both.ts"
-    both.write_bytes(small.read_bytes() + large.read_bytes())
-
-    watched = watch(both)
-
-    sizes = [(form.width, form.height) for form in watched.formats if form.track == "video:0"]
-    assert sizes == [(160, 90), (192, 108)]
-    assert len(watched.pictures) == 120
-
-
-def test_change_of_codec_is_followed(tmp_path: Path) -> None:
-    first, second = tmp_path / "first.ts", tmp_path / "second.ts"
-    make(first, injections=())
-    make(second, video_codec="mpeg2video", audio_codec="mp2", injections=())
-    both = tmp_path / "both.ts"
-    both.write_bytes(first.read_bytes() + second.read_bytes())
-
-    watched = watch(both)
-
-    codecs = [form.codec for form in watched.formats]
-    assert sorted(codecs) == ["aac", "h264", "mp2", "mpeg2video"]
-    assert len(watched.pictures) == pytest.approx(120, abs=2)
-    assert watched.pictures[-1].time == pytest.approx(4.0, abs=0.1)
-
-
-@pytest.mark.parametrize(
-    ("content", "wrong"),
-    [
-        (b"", "no media"),
-        (b"Hello, this is a text file.\n" * 100, "no media"),
-        (b"<html><body>404</body></html>" * 50, "no media"),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "no media"),
-        (bytes(100_000), "no media"),
-    ],
-    ids=["empty", "text", "html", "concat script", "zeros"],
-)
-def test_what_is_no_media_is_told_in_one_line(content: bytes, wrong: str, tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(content)
-
-    with pytest.raises(SourceError) as caught:
-        watch(path)
-
-    assert caught.value.permanent
-    assert str(caught.value).startswith(f"{path}: ")
-    assert wrong in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be opened"):
-        watch(tmp_path / "none.mp4")
-
-
-@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
-def test_what_is_no_regular_file_is_told_at_once(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "thing"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        import os
-
-        os.mkfifo(path)
-    else:
-        path = Path("/dev/zero")
-
-    with pytest.raises(InputError, match="not a regular file"):
-        watch(path)
-
-
-def test_file_is_refused_where_files_are_not_allowed(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    make(path, injections=())
-
-    with pytest.raises(SourceError, match="files of this machine are not allowed"):
-        watch(path, local_files=False)
-
-
-def test_stop_ends_a_file_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    make(path, injections=())
-
-    watched = watch(path, until=lambda seen: len(seen.pictures) == 3)
-
-    assert len(watched.pictures) <= 4
-
-
-def test_stopped_source_gives_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    make(path, injections=())
-    source = Source(str(path))
-    source.stop()
-
-    assert list(source.items()) == []

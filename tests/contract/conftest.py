@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.fleet_contract import Fleet, fleet_in
+from tests.support.fleet_rig import FleetRig
 from tests.support.redis_server import RedisServer, binaries, needed, running
 
 
@@ -26,3 +27,11 @@ def fleet(redis_server: RedisServer) -> Iterator[Fleet]:
     scripts = redis_server.scripts()
     yield fleet_in(scripts)
     scripts.close()
+
+
+@pytest.fixture
+def rig(redis_server: RedisServer) -> Iterator[FleetRig]:
+    """An operator and workers that keep the contract, in virtual time."""
+    rig = FleetRig(redis_server)
+    yield rig
+    rig.scripts.client.close()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from streammonitor_api.events import Event
 from streammonitor_api.fleet.records import (
     AssignmentChange,
     AssignmentsWritten,
@@ -36,6 +37,8 @@ FEWEST_TOTALS = 50
 WORKERS_A_CALL = 64
 SPECS_A_CALL = 500
 """Pieces of the work: what is written counts, and a spec takes 2 to 5 KB on its way."""
+NO_LONGER_WANTED = "the stream is no longer wanted"
+"""As workers say it: whoever of both is first closes what is open."""
 
 T = TypeVar("T")
 
@@ -171,7 +174,9 @@ class Writer:
 def _cancelled(one: OpenIncident, notify: tuple[NotifyTarget, ...], now: float) -> FleetEvent:
     """The end of an incident on a stream that nobody wants watched any longer."""
     revision = one.revision + 1
-    event = replace(one.event, kind="closed", time=wall_time(now), revision=revision)
+    evidence = {**one.event.incident.evidence, "cancelled": NO_LONGER_WANTED}
+    incident = replace(one.event.incident, recovery=None, duration_s=None, evidence=evidence)
+    event = Event("closed", wall_time(now), incident, revision)
     return FleetEvent(
         stream=one.stream, epoch=one.epoch, revision=revision, event=event, notify=notify
     )

@@ -8,6 +8,7 @@ import pytest
 
 from streammonitor_api.names import StreamKey
 from streammonitor_operator.inventory import MonitorKey
+from tests.support.fleet_contract import a_told
 from tests.support.fleet_rig import FleetRig, a_monitor
 
 SPORTS = MonitorKey("prod/sports")
@@ -25,6 +26,22 @@ def test_removed_monitor_is_forgotten(rig: FleetRig) -> None:
     assert set(a.has) == {"prod/news/ch0"}
     assert set(rig.store.read_specs()) == {"prod/news/ch0"}
     assert rig.operator.state.placement.demand_cores == pytest.approx(0.2)
+
+
+def test_incident_of_a_removed_monitor_is_closed_as_cancelled(rig: FleetRig) -> None:
+    (a,) = rig.start("a")
+    rig.apply(a_monitor())
+    rig.until(rig.all_watched)
+    a.store.publish(a_told(stream=CH0))
+
+    rig.inventory.drop_monitor(SPORTS)
+    rig.run(3)
+
+    *_, last = rig.reader.read_events()
+    closed = last.told.event
+    assert closed.kind == "closed"
+    assert closed.incident.recovery is None
+    assert "no longer wanted" in str(closed.incident.evidence["cancelled"])
 
 
 def test_suspended_monitor_stops_and_goes_on(rig: FleetRig) -> None:

@@ -15,6 +15,9 @@ its segments come."""
 FIRST_S = 3.0
 """Nothing is said before: opening and the first segments, read at once, are not the stream's
 weight."""
+LEAST_S = 6.0
+"""Measured before anything is said: as long as segments of HLS usually are. Whoever is asked before
+one has come, or just after, would tell of nothing but that, and have streams moved over it."""
 
 
 class Weight:
@@ -26,6 +29,7 @@ class Weight:
         self._since: float | None = None
         self._smoothed = 0.0
         self._share = 0.0
+        self._measured_s = 0.0
 
     def measure(self, now: float, cpu_s: float) -> None:
         """Take the CPU seconds that it has used so far, as of `now` (monotonic seconds)."""
@@ -40,7 +44,9 @@ class Weight:
         kept = math.exp((before[0] - now) / SMOOTHING_S)
         self._smoothed = kept * self._smoothed + (1 - kept) * used
         self._share = kept * self._share + (1 - kept)
-        self.cores = self._smoothed / self._share
+        self._measured_s += now - before[0]
+        if self._measured_s >= LEAST_S:
+            self.cores = self._smoothed / self._share
 
 
 def thread_cpu_s(thread: threading.Thread) -> float | None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from streammonitor_worker.engine.weight import FIRST_S, Weight, thread_cpu_s
+from streammonitor_worker.engine.weight import FIRST_S, LEAST_S, Weight, thread_cpu_s
 
 
 def measured(*phases: tuple[float, float], step_s: float = 0.5) -> Weight:
@@ -21,11 +21,22 @@ def measured(*phases: tuple[float, float], step_s: float = 0.5) -> Weight:
 
 
 def test_nothing_is_said_of_a_stream_that_has_just_begun() -> None:
-    assert measured((FIRST_S - 0.5, 1.0)).cores is None
+    assert measured((FIRST_S + LEAST_S - 1.0, 1.0)).cores is None
+    assert measured((FIRST_S + LEAST_S, 1.0)).cores == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("first", [0.0, 1.0])
+def test_first_word_does_not_hang_on_one_burst(first: float) -> None:
+    """A segment each second, decoded at once: half of the time looked at is busy, or none."""
+    bursts = [(0.5, first), (0.5, 1.0 - first)]
+
+    told = measured((FIRST_S, 0.5), *(bursts * int(LEAST_S))).cores
+
+    assert told == pytest.approx(0.5, abs=0.05)
 
 
 def test_opening_does_not_count() -> None:
-    assert measured((FIRST_S - 0.5, 1.0), (5.0, 0.2)).cores == pytest.approx(0.2)
+    assert measured((FIRST_S - 0.5, 1.0), (LEAST_S + 0.5, 0.2)).cores == pytest.approx(0.2)
 
 
 def test_bursts_are_evened_out() -> None:

@@ -29,7 +29,7 @@ from streammonitor_api.fleet.notifier_store import Delivery, NotifierStore
 from streammonitor_api.fleet.records import FleetEvent, NotifyTarget
 from streammonitor_worker.notify.lanes import QUICK_S, Rest, jittered
 from streammonitor_worker.notify.messages import Messenger
-from streammonitor_worker.notify.post import Outcome
+from streammonitor_worker.notify.post import SENDERS, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,6 @@ KEEP_S = 10.0
 GIVE_UP_S = 3600.0
 IN_HAND = 256
 """Events that a worker has at a time; the others wait in Redis."""
-SENDERS = 8
 WAIT_S = 2.0
 """Redis is asked for events for so long; under the timeout of its connection."""
 

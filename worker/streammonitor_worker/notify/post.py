@@ -23,6 +23,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from streammonitor_api.sealing import Credentials
 
+SENDERS = 8
+"""Threads that send at a time, and so connections to one target that are worth keeping."""
 TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
 _LARGEST_ANSWER = 64 << 10
 """Bytes that are read so that the connection can be used again."""
@@ -95,7 +97,7 @@ class Poster:
 
     def __init__(self) -> None:
         self._pools = urllib3.PoolManager(
-            num_pools=50, maxsize=4, retries=False, timeout=TIMEOUT, headers={}
+            num_pools=50, maxsize=SENDERS, retries=False, timeout=TIMEOUT, headers={}
         )
         self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 

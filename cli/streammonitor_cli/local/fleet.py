@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from streammonitor_api.conditions import INCIDENTS, NO_INCIDENTS, NO_WORKERS
-from streammonitor_api.errors import StreamMonitorError
 from streammonitor_api.fleet.connect import RedisSettings, examine
 from streammonitor_api.fleet.operator_store import OperatorStore
 from streammonitor_api.fleet.reader_store import ReaderStore
@@ -69,7 +68,7 @@ class LocalFleet:
         self._generations: dict[str, tuple[int, str]] = {}
         self._conditions: dict[str, Any] = {}
         self._look_at_folder = 0.0
-        self._ended: StreamMonitorError | None = None
+        self._ended: Exception | None = None
         self.embedded: EmbeddedRedis | None = None
         self.workers: Workers | None = None
         self._thread: threading.Thread | None = None
@@ -111,7 +110,8 @@ class LocalFleet:
         )
 
     def look(self) -> None:
-        """See to processes and files. Raises FencedError when another operator has taken over."""
+        """See to processes and files. Raises FencedError when another operator has taken over,
+        and whatever else ended the operator: nobody would assign streams any more."""
         now = time.monotonic()
         if self._ended is not None:
             raise self._ended
@@ -171,7 +171,7 @@ class LocalFleet:
         """What the operator's thread does."""
         try:
             asyncio.run(self._run_operator())
-        except StreamMonitorError as error:
+        except Exception as error:  # of a thread: whatever it is, `look` raises it
             self._ended = error
 
     async def _run_operator(self) -> None:

@@ -13,7 +13,6 @@ One process at a time uses a folder; the lock goes with the process, however it 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import threading
@@ -83,6 +82,8 @@ class Spool:
         self._retry_at = 0.0
         self._synced_at = clock()
         self._unsynced = False
+        self._in_doubt = False
+        """Whether the disk refused what was to be forced to it, and that has been told."""
         self._waiting = 0
         self._dropped = 0
         self._damaged = 0
@@ -124,9 +125,7 @@ class Spool:
             self._synced_at = now
             if self._memory and now >= self._retry_at:
                 self._move_to_disk()
-            with contextlib.suppress(OSError):
-                self._force()
-                self._write_cursor()
+            self._settle()
             for segment in self._segments[:-1]:
                 if segment.passed_at is not None and now - segment.passed_at >= self._keep_s:
                     self._remove(segment)
@@ -135,9 +134,7 @@ class Spool:
         """Force everything to the disk and let another process have the folder."""
         with self._lock:
             self._move_to_disk()
-            with contextlib.suppress(OSError):
-                self._force()
-                self._write_cursor()
+            self._settle()
             if self._file is not None:
                 os.close(self._file)
                 self._file = None
@@ -294,6 +291,23 @@ class Spool:
     def _move_to_disk(self) -> None:
         while self._memory and self._write(self._memory[0]):
             self._memory.popleft()
+
+    def _settle(self) -> None:
+        """Force to the disk what was written, and how far it was read; told once if that fails."""
+        try:
+            self._force()
+            self._write_cursor()
+        except OSError as error:
+            if not self._in_doubt:
+                logger.error(
+                    "%s: the disk does not keep what it was given, %s; mend it. After a crash "
+                    "events may be missing, or be sent again",
+                    self.folder,
+                    error.strerror,
+                )
+            self._in_doubt = True
+        else:
+            self._in_doubt = False
 
     def _force(self) -> None:
         if self._unsynced and self._file is not None:

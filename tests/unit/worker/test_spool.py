@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from streammonitor_worker.segments import SpoolBusyError
-from streammonitor_worker.spool import MEMORY_RECORDS, RETRY_DISK_S, Spool
+from streammonitor_worker.spool import MEMORY_RECORDS, RETRY_DISK_S, SYNC_S, Spool
 
 
 class Clock:
@@ -184,6 +185,21 @@ def test_memory_takes_over_while_the_disk_is_full(
 
     assert spool.status.in_memory == 0
     assert take_all(spool) == [b"record number %02d" % number for number in range(21)]
+
+
+def test_disk_that_keeps_nothing_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    spool = Spool(tmp_path / "spool", clock=clock)
+    spool.append(b"record")
+    shutil.rmtree(tmp_path / "spool")
+
+    for _ in range(3):
+        clock.now += SYNC_S
+        spool.sync()
+
+    assert [one.getMessage().count("does not keep") for one in caplog.records] == [1]
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:

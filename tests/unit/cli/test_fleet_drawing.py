@@ -60,6 +60,7 @@ def test_every_column_is_there_where_there_is_room() -> None:
 def test_names_do_not_give_way_to_reasons(width: int) -> None:
     shown = lines(STREAM, AWAY, width=width)
 
+    assert len(shown) >= 8
     assert all("prod/sports/ch" in line and "worker-1" in line for line in shown[6:8])
     assert max(map(len, shown)) <= width
 

@@ -109,6 +109,7 @@ def test_level_is_a_setting() -> None:
 def test_measures_are_finite_and_in_order() -> None:
     told = measures(AudioSilence(), clip(with_pause(3, 2.5, 8)).blocks())
 
+    assert {m.present for m in told} == {True, False}
     assert all(np.isfinite(m.value) and m.start < m.end for m in told)
     assert [m.start for m in told] == sorted(m.start for m in told)
     assert told[-1].end == pytest.approx(8.0)

@@ -175,6 +175,11 @@ class Ownership:
     """Of the move that is under way."""
 
     @property
+    def highest(self) -> Epoch:
+        """The highest epoch that is known of this stream."""
+        return max(self.highest_epoch, self.owner_epoch, self.target_epoch)
+
+    @property
     def is_moving(self) -> bool:
         return self.phase in (Phase.MOVING, Phase.CALLING_OFF)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Protocol
@@ -25,9 +25,12 @@ from streammonitor_api.fleet.records import (
     Assignments,
     Claim,
     CoverageTotal,
+    FleetEvent,
     FleetSeen,
     Gap,
+    OpenIncident,
     OperatorSeen,
+    Written,
 )
 from streammonitor_api.names import Epoch, StreamKey, Term, WorkerId
 from streammonitor_operator.beginning import find_claimed, find_owners
@@ -52,12 +55,17 @@ AUDIT_EVERY_MS = 30_000
 answered may be carried out late. 100,000 claims take a third of a second."""
 REPEATED_EVERY_MS = 10_000
 """How often that is done at most, by a Redis that answers now and then."""
+RESTORED_MS = 1_200_000
+"""What was closed so lately is told to a Redis that lost it: workers tell again what they know of
+the last 15 minutes, and not all of them know that it was over."""
 
 
 class Store(Writes, Protocol):
     """The calls of OperatorStore that the loop uses."""
 
-    def start_term(self, identity: str, name: str, *, above: int = 0) -> Term: ...
+    def start_term(
+        self, identity: str, name: str, *, above: int = 0, restoring: bool = False
+    ) -> Term: ...
     def read_operator(self) -> OperatorSeen | None: ...
     def read_assignments(self) -> dict[WorkerId, Assignments]: ...
     def read_epochs(self) -> dict[StreamKey, Epoch]: ...
@@ -66,6 +74,10 @@ class Store(Writes, Protocol):
     def read_open_gaps(self) -> dict[StreamKey, Gap]: ...
     def read_fleet(self, tables: Mapping[WorkerId, int]) -> FleetSeen: ...
     def forget_workers(self, term: Term, workers: list[WorkerId]) -> set[WorkerId]: ...
+    def restore_incidents(
+        self, term: Term, still_open: Iterable[OpenIncident], closed: Iterable[FleetEvent]
+    ) -> int: ...
+    def restore_epochs(self, term: Term, epochs: Mapping[StreamKey, Epoch]) -> None: ...
 
 
 class Mode(StrEnum):
@@ -119,9 +131,15 @@ class Reconciler:
         self._changes = Changes()
         self._has_lost = False
         """Redis lost its data while this operator ran: all of it is in memory."""
+        self._found_none = False
+        """Redis knew of no assignments when this operator began."""
         self._away = True
         """Redis did not answer in the last cycle, or this is the first."""
+        self._written = Written()
+        """How far what is written had got when Redis was last read."""
         self._settled_from_ms = self._audited_ms = self._repeated_ms = 0
+        self._is_repeating = False
+        """Assignments are to be written again as soon as that may be."""
         self._unheard_terms = 0
         """Requests for a term that Redis did not answer."""
         self._broken: dict[WorkerId, str] = {}
@@ -163,7 +181,9 @@ class Reconciler:
 
     def _take_term(self) -> Term:
         try:
-            return self._store.start_term(self._identity, self._name, above=self.term or 0)
+            return self._store.start_term(
+                self._identity, self._name, above=self.term or 0, restoring=self._has_lost
+            )
         except UnavailableError:
             self._unheard_terms += 1
             raise
@@ -217,6 +237,10 @@ class Reconciler:
         self.term = self._take_term()
         if not self._has_lost and not len(self.state.ledger):
             self._find()
+        elif self._has_lost:
+            self._restore(self.term)
+            self._store.hold_term(self.term)
+        self._written = Written()
         self.reporter.restart()
         self._away, self.mode = True, Mode.SETTLING
 
@@ -225,27 +249,45 @@ class Reconciler:
         store, found = self._store, Found()
         found.epochs = store.read_epochs()
         found.coverage, found.gaps = store.read_coverage(), store.read_open_gaps()
-        find_owners(found, store.read_assignments(), store.read_claims())
-        self.state.found = found
+        assignments = store.read_assignments()
+        find_owners(found, assignments, store.read_claims())
+        self.state.found, self._found_none = found, not assignments
 
     def _look(self) -> FleetSeen:
         """Read the fleet, and make sure that what is missing was not lost by Redis."""
         roster = self.state.roster
         seen = self._store.read_fleet(roster.serials())
         self.redis_ms = seen.redis_ms
+        # Redis may have been away, and come back older, between two cycles.
+        self._away |= seen.written.is_before(self._written)
+        if self._away and self.mode is Mode.RUNNING and self.term is not None:
+            self._restore(self.term)
+            self.reporter.restart()
+            self._is_repeating = True
+        self._written = seen.written
         if self._away:
             roster.redis_was_away(seen.redis_ms)
             self._settled_from_ms = seen.redis_ms
             self._away = False
             for worker in self.state.found.workers:
                 roster.expect(worker)
-            if self.mode is Mode.RUNNING:
-                self._repeat_assignments()
         elif self.term is not None and any(
             name not in seen.workers for name, one in roster.workers.items() if not one.is_dead
         ):
             self._store.hold_term(self.term)
+        if self._is_repeating:
+            self._repeat_assignments()
         return seen
+
+    def _restore(self, term: Term) -> None:
+        """Write back what nobody may know any more if Redis lost it: incidents of owners that are
+        dead or asleep, and epochs of streams that nobody wants."""
+        still_open = [one for some in self.state.incidents.values() for one in some.values()]
+        closed = self.state.closed_since(self.redis_ms - RESTORED_MS)
+        restored = self._store.restore_incidents(term, still_open, closed)
+        self._store.restore_epochs(term, self.state.found.epochs)
+        if restored:
+            self.state.notice(f"Redis lost {restored} incidents; written back", logging.WARNING)
 
     def _settle(self, seen: FleetSeen) -> bool:
         """Whether everybody had the time to beat; then what is known is put together."""
@@ -261,6 +303,10 @@ class Reconciler:
             if not self.state.found.ownerships and waited_ms < GATHER_MS:
                 return False
             find_claimed(self.state.found, self.state.roster)
+            if self._found_none and self.state.found.rebuilt:
+                # Others may be asleep that hold what nobody here can know. Epochs are handed out
+                # less than once a second, so this is above all of them.
+                self.state.found.lowest_epoch = Epoch(seen.redis_ms // 1000)
         self.mode, self._has_lost = Mode.RUNNING, False
         self._observer.reseat(seen.redis_ms)
         return True
@@ -269,7 +315,7 @@ class Reconciler:
         """Write them again after an outage: another Redis may have taken over that did not have
         the last of them. What is there already is left as it is."""
         if self.redis_ms - self._repeated_ms >= REPEATED_EVERY_MS:
-            self._repeated_ms = self.redis_ms
+            self._repeated_ms, self._is_repeating = self.redis_ms, False
             for stream in self.state.ledger:
                 self.state.ledger.renew(stream)
 

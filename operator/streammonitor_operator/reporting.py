@@ -65,7 +65,7 @@ class Reporter:
     """What was last written of each monitor, and when (ms)."""
 
     def restart(self) -> None:
-        """Read all open incidents again: at the start, and after Redis lost its data."""
+        """Read all open incidents again: at the start, and after Redis was away."""
         self._after = None
 
     def read_incidents(self, now_ms: int) -> None:
@@ -205,11 +205,13 @@ class Reporter:
             worker=recorded.worker,
             revision=told.revision,
             onset_ms=told.event.incident.onset.wall_ms,
+            notify=told.notify,
             event=told.event,
         )
         open_ones = self.state.incidents.setdefault(told.stream, {})
         if told.event.kind == "closed":
             open_ones.pop(incident.id, None)
+            self.state.remember_closed(told, now_ms)
             if not open_ones:
                 del self.state.incidents[told.stream]
         else:

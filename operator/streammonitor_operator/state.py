@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from streammonitor_api.fleet.records import (
     CoverageTotal,
+    FleetEvent,
     Gap,
     NotifyTarget,
     OpenIncident,
@@ -26,6 +27,10 @@ from streammonitor_operator.placement import Placement
 from streammonitor_operator.roster import Roster
 from streammonitor_operator.weights import cores_of
 
+MOST_CLOSED = 10_000
+"""Incidents whose end is remembered: 20 MB, and a quarter of an hour of a fleet with one on each of
+100,000 streams every three hours."""
+
 
 @dataclass(slots=True)
 class Found:
@@ -39,6 +44,9 @@ class Found:
     revisions: dict[StreamKey, str] = field(default_factory=dict)
     """Of the specs that the assignments name."""
     epochs: dict[StreamKey, Epoch] = field(default_factory=dict)
+    """Of streams that are not wanted: the highest that each had."""
+    lowest_epoch: Epoch = NO_EPOCH
+    """Of streams without one: Redis lost them, and whoever knew them may be asleep."""
     coverage: dict[StreamKey, CoverageTotal] = field(default_factory=dict)
     gaps: dict[StreamKey, Gap] = field(default_factory=dict)
 
@@ -78,6 +86,8 @@ class State:
     """Dead workers whose streams have not been given to others: there was nobody to take them."""
     incidents: dict[StreamKey, dict[IncidentId, OpenIncident]] = field(default_factory=dict)
     """Open ones."""
+    closed: dict[IncidentId, tuple[int, FleetEvent]] = field(default_factory=dict)
+    """How incidents ended that were closed lately, and when, for a Redis that comes back older."""
     pictures: dict[StreamKey, tuple[str, int]] = field(default_factory=dict)
     """When its worker last had a picture of a stream, by the worker's clock, and when that was
     first told, by Redis'."""
@@ -106,7 +116,7 @@ class State:
         self.coverage.begin(
             stream, now_ms, found.coverage.pop(stream, None), found.gaps.pop(stream, None)
         )
-        epoch = found.epochs.pop(stream, NO_EPOCH)
+        epoch = found.epochs.pop(stream, found.lowest_epoch)
         for worker in found.surplus.pop(stream, ()):
             ledger.order(worker, Withdraw(stream))
         ownership = self._settled(found.ownerships.pop(stream, None), now_ms)
@@ -123,6 +133,7 @@ class State:
     def unwant(self, stream: StreamKey, now_ms: int) -> None:
         """A stream is not wanted any more."""
         wanted = self.wanted[stream]
+        self.found.epochs[stream] = self.ledger[stream].highest
         self.ledger.remove(stream, now_ms)
         self.coverage.end(stream)
         self.unwritten_specs.pop(stream, None)
@@ -131,6 +142,19 @@ class State:
         self.forgotten[stream] = wanted.spec.notify
         del self.wanted[stream]
         self.soil(wanted.monitor, now_ms)
+
+    def remember_closed(self, told: FleetEvent, now_ms: int) -> None:
+        """An incident was closed."""
+        name = IncidentId(told.event.incident.id)
+        self.closed.pop(name, None)
+        self.closed[name] = now_ms, told
+        while len(self.closed) > MOST_CLOSED:
+            del self.closed[next(iter(self.closed))]
+
+    def closed_since(self, since_ms: int) -> list[FleetEvent]:
+        """How incidents ended that were closed from then on; what is older is forgotten."""
+        self.closed = {name: one for name, one in self.closed.items() if one[0] >= since_ms}
+        return [told for _, told in self.closed.values()]
 
     def prune(self) -> None:
         """Have what was found of streams removed that nobody wants any more."""
@@ -142,7 +166,7 @@ class State:
                 if worker is not None:
                     self.ledger.order(worker, Withdraw(stream))
             self.forgotten[stream] = ()
-        self.found = Found(epochs=found.epochs)
+        self.found = Found(epochs=found.epochs, lowest_epoch=found.lowest_epoch)
 
     def _settled(self, ownership: Ownership | None, now_ms: int) -> Ownership | None:
         """What was found, as far as the workers that it names may still live."""

@@ -290,10 +290,11 @@ def test_different_defects_are_not_merged(fleet: Fleet, failover: Failover) -> N
 def test_spool_of_the_start_before_is_merged_without_a_claim(fleet: Fleet) -> None:
     """A worker died while Redis was away; its next start sends what it left behind."""
     after = fleet.worker("w1")
+    term = fleet.operator.start_term("home", "a")
 
     assert after.merge(a_told(epoch=1)).outcome == "recorded"
     assert after.merge(a_told("updated", 2, epoch=1)).outcome == "recorded"
-    epoch = take_ownership(fleet, fleet.operator.start_term("home", "a"), after)
+    epoch = take_ownership(fleet, term, after)
 
     assert [one.id for one in after.claim(STREAM, epoch).open_incidents] == ["a1"]
 

@@ -234,6 +234,9 @@ def test_claim_is_granted_again_after_loss_of_all_data(fleet: Fleet) -> None:
     with pytest.raises(LostError):
         worker.publish(a_told(epoch=epoch))
     with pytest.raises(LostError):
+        worker.claim(STREAM, epoch, again=True)
+    fleet.operator.start_term("home", "a")
+    with pytest.raises(LostError):
         worker.claim(STREAM, epoch)
     worker.claim(STREAM, epoch, again=True)
 

@@ -11,7 +11,8 @@ from streammonitor_api.fleet.records import FleetEvent
 from streammonitor_api.fleet.store import WorkerStore
 from streammonitor_api.names import Epoch, StreamKey
 from streammonitor_worker.sinks.redis import UNADOPTED_S, RedisSink
-from streammonitor_worker.spool import Spool
+from streammonitor_worker.spool import KEEP_S, Spool
+from tests.support.builders import NOON_S
 from tests.support.fleet_contract import (
     STREAM,
     Fleet,
@@ -117,11 +118,12 @@ def test_history_is_told_again_to_a_redis_that_lost_its_data(
 ) -> None:
     fleet = own_fleet
     store, epoch = owner(fleet)
-    sink = RedisSink(store, Worker(store), tmp_path / "spool")
+    sink = RedisSink(store, Worker(store), tmp_path / "spool", wall=lambda: NOON_S + 60)
     sink.put(a_told(epoch=epoch))
     sink.put(a_told("closed", 2, epoch=epoch, recovery_s=9))
     drain(sink)
     fleet.scripts.client.flushall()
+    fleet.operator.start_term("home", "a")
 
     sink.send_again(())
     drain(sink)
@@ -140,10 +142,11 @@ def test_incident_that_went_on_under_a_newer_owner_is_not_told_again(
 ) -> None:
     fleet = own_fleet
     store, epoch = owner(fleet)
-    sink = RedisSink(store, Worker(store), tmp_path / "spool")
+    sink = RedisSink(store, Worker(store), tmp_path / "spool", wall=lambda: NOON_S + 60)
     sink.put(a_told(epoch=epoch))
     drain(sink)
     fleet.scripts.client.flushall()
+    fleet.operator.start_term("home", "a")
 
     sink.send_again(())
     drain(sink)
@@ -152,6 +155,26 @@ def test_incident_that_went_on_under_a_newer_owner_is_not_told_again(
     sink.send_again({"a1"})
     drain(sink)
     assert history(fleet) == [("opened", "a1.1")]
+    sink.close(1)
+
+
+def test_what_is_over_for_long_is_not_told_again(own_fleet: Fleet, tmp_path: Path) -> None:
+    """Others may have told it differently since, and nobody remembers that."""
+    fleet, now = own_fleet, NOON_S + 60
+    store, epoch = owner(fleet)
+    sink = RedisSink(store, Worker(store), tmp_path / "spool", wall=lambda: now)
+    for incident in ("over", "open"):
+        sink.put(a_told(epoch=epoch, incident=incident, detector=f"video-{incident}"))
+    sink.put(a_told("closed", 2, epoch=epoch, incident="over", detector="video-over", recovery_s=9))
+    drain(sink)
+    fleet.scripts.client.flushall()
+    fleet.operator.start_term("home", "a")
+
+    now += KEEP_S
+    sink.send_again({"open"})
+    drain(sink)
+
+    assert history(fleet) == [("opened", "open.1")]
     sink.close(1)
 
 

@@ -139,6 +139,8 @@ class FleetModel:
         return "beat", serial > 0 and before < serial - 1
 
     def claim(self, stream: str, epoch: int, worker: str, incarnation: str, again: bool) -> Outcome:
+        if not self.term:
+            return LOST
         held = self.claims.get(stream)
         if held and held.epoch > epoch:
             return FENCED
@@ -176,6 +178,8 @@ class FleetModel:
     # Events
 
     def publish(self, told: FleetEvent, worker: str, incarnation: str) -> Outcome:
+        if not self.term:
+            return LOST
         held = self.claims.get(told.stream)
         if held and held.epoch > told.epoch:
             return FENCED
@@ -188,6 +192,8 @@ class FleetModel:
     def merge(
         self, told: FleetEvent, over_ms: int | None, worker: str, incarnation: str
     ) -> Outcome:
+        if not self.term:
+            return LOST
         held = self.claims.get(told.stream)
         newer_ms = self._newer_ms(told, worker, incarnation)
         this = (held.epoch, held.incarnation) if held else None

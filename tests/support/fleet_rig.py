@@ -80,6 +80,7 @@ class ToyWorker:
         self._serial = self._beats = 0
         self._revision = 0
         self._told_at = 0.0
+        self._unclaimed: set[StreamKey] = set()
         self._rows: tuple[StreamRow, ...] | None = None
         self.dead = self.paused = self.draining = False
 
@@ -119,7 +120,7 @@ class ToyWorker:
         try:
             self.store.claim(stream, assignment.epoch, again=again)
         except LostError:
-            return
+            self._unclaimed |= {stream} if again else set()
         except FencedError:
             self._end(stream)
         else:
@@ -147,6 +148,9 @@ class ToyWorker:
         table = StreamTable(self._serial, rows) if changed else None
         answer = self.store.beat(heartbeat, table, serial=self._beats)
         self._beats += 1
+        unclaimed, self._unclaimed = self._unclaimed, set()
+        for stream in unclaimed & self.claims.keys():
+            self._claim_again(stream, self.claims[stream])
         if answer.lost:
             self._rows = None
             for stream, epoch in list(self.claims.items()):

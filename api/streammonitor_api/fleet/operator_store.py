@@ -38,6 +38,8 @@ from streammonitor_api.fleet.stored import (
     read_flat,
     read_operator,
     readable,
+    restored_closed,
+    restored_open,
     write_event,
     write_targets,
 )
@@ -68,14 +70,25 @@ class OperatorStore:
 
     # Term
 
-    def start_term(self, identity: str, name: str, *, above: int = 0) -> Term:
+    def start_term(
+        self, identity: str, name: str, *, above: int = 0, restoring: bool = False
+    ) -> Term:
         """Begin a term, higher than any before and than `above`; ends that of any other operator.
 
         `identity` names the fleet's home (cluster and namespace, or state folder). Raises
         FencedError while an operator of another identity was seen in the last 30 s: two fleets
-        of one name in one Redis. Raises VersionError when the fleet is of a newer contract.
+        of one name in one Redis. With `restoring` workers wait until `hold_term` is called: what
+        Redis lost is to be written back first. Raises VersionError when the fleet is of a newer
+        contract.
         """
-        arguments = (identity, name, above, CONTRACT_VERSION, FOREIGN_SILENT_MS)
+        arguments = (
+            identity,
+            name,
+            above,
+            CONTRACT_VERSION,
+            FOREIGN_SILENT_MS,
+            int(restoring),
+        )
         reply = self._scripts.run("start_term", [self.keys.term, self.keys.version], arguments)
         match reply[0]:
             case "foreign":
@@ -178,6 +191,33 @@ class OperatorStore:
 
     def read_open_incidents(self) -> list[OpenIncident]:
         return readable(OpenIncident, self._hash(self.keys.open).values())
+
+    # After a loss
+
+    def restore_incidents(
+        self, term: Term, still_open: Iterable[OpenIncident], closed: Iterable[FleetEvent]
+    ) -> int:
+        """Write back what Redis lost of these incidents; what it knows of them stays as it is.
+
+        Returns how many it had lost. The next owners of their streams adopt those that are open.
+        """
+        entries: dict[StreamKey, list[str | int]] = {}
+        for one in still_open:
+            entries.setdefault(one.stream, []).extend(restored_open(one))
+        for told in closed:
+            entries.setdefault(told.stream, []).extend(restored_closed(told))
+        keys = self.keys
+        calls = []
+        for stream, some in entries.items():
+            own = [keys.open, keys.open_of(stream), keys.incidents_of(stream), keys.events]
+            arguments = [term, stream, KEPT_EVENTS, *some]
+            calls.append(Call("restore_stream", [keys.term, *own], arguments))
+        return sum(int(check_term(reply)[1]) for reply in self._scripts.run_many(calls))
+
+    def restore_epochs(self, term: Term, epochs: Mapping[StreamKey, Epoch]) -> None:
+        """Write back epochs of streams that nobody wants, where Redis knows none or older ones."""
+        pairs = [(stream, str(epoch)) for stream, epoch in epochs.items()]
+        self._put("restore_epochs", [self.keys.epochs, self.keys.forgotten], term, pairs)
 
     # Coverage
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from streammonitor_api.errors import VersionError
@@ -16,6 +17,7 @@ from streammonitor_api.fleet.records import (
     OperatorSeen,
     RecordedEvent,
     StreamSpec,
+    Written,
 )
 from streammonitor_api.fleet.scripts import Scripts
 from streammonitor_api.fleet.stored import (
@@ -114,8 +116,10 @@ def read_hash(scripts: Scripts, key: str) -> dict[str, str]:
 
 def read_fleet(scripts: Scripts, keys: Keys, known: Mapping[WorkerId, int]) -> FleetSeen:
     """All heartbeats, and the tables whose serial differs from the known one."""
-    redis_ms, flat = scripts.run("read_fleet", [keys.beats])
-    seen = read_beats(int(redis_ms), flat)
+    redis_ms, flat, writes, newest = scripts.run("read_fleet", [keys.beats, keys.term, keys.events])
+    at_ms, _, number = str(newest).partition("-")
+    written = Written(int(writes), (int(at_ms), int(number)))
+    seen = replace(read_beats(int(redis_ms), flat), written=written)
     changed = [
         worker for worker, one in seen.workers.items() if known.get(worker) != one.beat.table_serial
     ]

@@ -321,6 +321,20 @@ class WorkerSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """How far what is written to Redis has got; it goes back only where Redis lost data."""
+
+    by_operators: int = 0
+    """How many of their calls it took."""
+    newest_event: tuple[int, int] = (0, 0)
+    """Its entry."""
+
+    def is_before(self, other: Written) -> bool:
+        """Whether something of the other is missing here."""
+        return self.by_operators < other.by_operators or self.newest_event < other.newest_event
+
+
+@dataclass(frozen=True, slots=True)
 class FleetSeen:
     """All workers at one instant; tables only of those whose table changed."""
 
@@ -329,6 +343,7 @@ class FleetSeen:
     tables: Mapping[WorkerId, StreamTable]
     broken: Mapping[WorkerId, str] = field(default_factory=dict)
     """Workers whose records cannot be read, with what to do about it: another version."""
+    written: Written = Written()
 
 
 @dataclass(frozen=True, slots=True)

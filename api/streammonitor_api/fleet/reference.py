@@ -59,7 +59,11 @@ on are understood. Heartbeats come each {records.BEAT_S:g} s, a worker is dead a
 - **Revision 0** of assignments says that none were ever recorded; it is no order to stop anything.
 - A worker learns from its own heartbeat that Redis **lost data** or came back older: the heartbeat
   before is not the one that it sent. It claims again and sends the events of the last 15 minutes
-  again; those that are known change nothing. The operator learns it from its term.
+  again; those that are known change nothing. The operator learns it from its term, or from what
+  was written having gone back, and writes back first what it knows: open incidents, so that the
+  next owner adopts them though theirs is dead, those that were closed lately, and the epochs of
+  streams that nobody wants. Until then an empty Redis takes no claim and no event; a claim that was
+  never held waits for its assignment.
 """
 
 

@@ -20,12 +20,14 @@ from streammonitor_api.fleet.records import (
     Gap,
     Heartbeat,
     NotifyTarget,
+    OpenIncident,
     OperatorSeen,
     Record,
     RecordedEvent,
     StreamTable,
     WorkerSeen,
 )
+from streammonitor_api.incident import Moment
 from streammonitor_api.names import (
     Epoch,
     Incarnation,
@@ -181,6 +183,38 @@ def event_arguments(
         write_event(told.event),
         write_targets(told.notify),
         kept,
+    ]
+
+
+def restored_open(one: OpenIncident) -> list[str | int]:
+    """What `restore_stream` is told of an incident that is open."""
+    told = FleetEvent(
+        stream=one.stream,
+        epoch=one.epoch,
+        revision=one.revision,
+        event=one.event,
+        notify=one.notify,
+    )
+    return [*_restored(told, one.onset_ms, -1), one.as_json()]
+
+
+def restored_closed(told: FleetEvent) -> list[str | int]:
+    """What `restore_stream` is told of one that was closed."""
+    incident = told.event.incident
+    over = incident.recovery or Moment(0.0, told.event.time)
+    return [*_restored(told, incident.onset.wall_ms, over.wall_ms), ""]
+
+
+def _restored(told: FleetEvent, onset_ms: int, over_ms: int) -> list[str | int]:
+    return [
+        told.event.incident.id,
+        told.revision,
+        told.epoch,
+        onset_ms,
+        over_ms,
+        track_of(told.event),
+        write_event(told.event),
+        write_targets(told.notify),
     ]
 
 

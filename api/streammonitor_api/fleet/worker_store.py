@@ -140,6 +140,7 @@ class WorkerStore:
         """
         keys = self.keys
         own = [keys.assignments(self.worker), keys.forgotten, keys.open, keys.open_of(stream)]
+        own.append(keys.term)
         reply = self._scripts.run(
             "claim",
             [keys.claims, keys.epochs, keys.beats, keys.revisions, *own],
@@ -201,7 +202,7 @@ class WorkerStore:
         Recorded if its incident began before the newer owner's claim, and nobody has told of the
         defect. `merged` if an incident of the same detector and track overlaps it, or the newer
         owner was there from its beginning; `seen` if it is known. Without a newer claim it is as
-        `publish`, but needs no claim.
+        `publish`, but needs no claim. Raises LostError when Redis knows of no operator.
         """
         if over_ms is None and told.event.kind == "closed":
             recovery = told.event.incident.recovery
@@ -213,8 +214,15 @@ class WorkerStore:
     ) -> Any:
         keys = self.keys
         own = [keys.open, keys.open_of(told.stream), keys.incidents_of(told.stream), keys.events]
+        own.append(keys.term)
         arguments = event_arguments(told, self.worker, self.incarnation, over_ms, KEPT_EVENTS)
-        return self._scripts.run(script, [keys.claims, *own], arguments + more)
+        reply = self._scripts.run(script, [keys.claims, *own], arguments + more)
+        if reply[0] == "blank":
+            raise LostError(
+                f"{told.stream}: Redis lost what it knew of this fleet; waiting for the operator "
+                "to write it back"
+            )
+        return reply
 
     def _fenced(self, stream: StreamKey, epoch: Epoch, what: str, reply: Any) -> FencedError:
         age = "older than" if int(reply[1]) > epoch else "the same as"

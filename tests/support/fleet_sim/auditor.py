@@ -61,14 +61,26 @@ class Auditor:
         self._cursor = "-"
         self._lost_at = self._fleet.clock.now
         self._fleet.ledger.losses += 1
-        for stream in set(self._fleet.streams.all) - set(self._fleet.streams.wanted):
-            # Nobody watches it and nobody remembers it: its epochs may begin anew.
-            self._fleet.ledger.highest_epoch.pop(stream, None)
-            self._claims.pop(stream, None)
+        self.memory_lost()
         entries = self._read("XREVRANGE", self.keys.events, "+", "-", "COUNT", "1")
         if entries:
             self._cursor = f"({entries[0][0].decode()}"
         self._fleet.server.take_changes()
+
+    def memory_lost(self) -> None:
+        """Redis lost data, or an operator its memory: what neither of them knows may be told anew,
+        unless a worker that is well does."""
+        memories = [host.program.memory for host in self._fleet.operators if host.alive]
+        known = {incident for one in memories for incident in one.incidents}
+        for stream in self._fleet.streams.all:
+            fields = self._read("HKEYS", self.keys.incidents_of(stream))
+            known |= {field.decode() for field in fields}
+        self._fleet.ledger.forget_all_but(known)
+        epochs = {field.decode() for field in self._read("HKEYS", self.keys.epochs)}
+        epochs |= {stream for one in memories for stream in one.streams}
+        for stream in set(self._fleet.streams.all) - set(self._fleet.streams.wanted) - epochs:
+            self._fleet.ledger.highest_epoch.pop(stream, None)
+            self._claims.pop(stream, None)
 
     def _look_at_claim(self, stream: str) -> None:
         text = self._read("HGET", self.keys.claims, stream)

@@ -353,6 +353,7 @@ class Simulation:
         """Another operator has taken over."""
         host.kill()
         self.operators.remove(host)
+        self.auditor.memory_lost()
 
     def worker_left(self, host: Host) -> None:
         """A worker that drained has nothing any more and ends."""
@@ -410,6 +411,7 @@ class Simulation:
             self.trace.note(host.name, "dies")
             host.kill()
             self.operators.remove(host)
+            self.auditor.memory_lost()
             self.clock.at(fault.over_at, self.add_operator)
 
     def _operator_pause(self, fault: Fault) -> None:

@@ -10,7 +10,7 @@ it could tell.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from tests.support.fleet_sim.world import Defect, World
@@ -52,8 +52,8 @@ class Told:
     defect: Defect
     teller: str
     """The start of a worker that told of it first."""
-    losses_before: int = 0
-    """How often Redis had lost data when its last event was recorded."""
+    forgotten: bool = False
+    """Redis lost it, and no operator was there that knew it."""
     kinds: Counter[str] = field(default_factory=Counter)
     revisions: set[int] = field(default_factory=set)
 
@@ -153,13 +153,13 @@ class Ledger:
         elif known != event.incident:
             raise ViolationError(f"{event}: {defect} is told twice, as {known} before")
         told = self.told.setdefault(event.incident, Told(defect, event.teller))
+        told.forgotten = False
         if event.revision in told.revisions:
             if self.losses:
                 return  # told again to a Redis that had lost it
             raise ViolationError(f"{event}: this revision of {defect} is told twice")
         told.revisions.add(event.revision)
         told.kinds[event.kind] += 1
-        told.losses_before = self.losses
         if problem := _out_of_order(event.kind, told.kinds):
             raise ViolationError(f"{event}: {defect} was {problem}")
 
@@ -179,14 +179,9 @@ class Ledger:
             )
 
     def _may_be_told_anew(self, known: str, event: Recorded) -> bool:
-        """Whether an incident has a right to a second name: Redis lost the first one, and the
-        worker that knew it was not there to tell it again."""
-        told = self.told[known]
-        return (
-            known != event.incident
-            and told.losses_before < self.losses
-            and told.teller not in self.well_tellers()
-        )
+        """Whether an incident has a right to a second name: nobody was there who could tell the
+        first one again."""
+        return known != event.incident and self._is_forgotten(known)
 
     # ---- the judgement ----
 
@@ -211,9 +206,15 @@ class Ledger:
         return dict(tally)
 
     def _is_forgotten(self, incident: str) -> bool:
-        """Redis lost it, and so did the worker that could have told it again."""
+        """It is open, Redis lost it, no operator knew it, and the worker that did was not there."""
         told = self.told[incident]
-        return told.losses_before < self.losses and told.teller not in self.well_tellers()
+        return told.forgotten and told.teller not in self.well_tellers()
+
+    def forget_all_but(self, known: Collection[str]) -> None:
+        """Neither Redis nor an operator knows of any other incident of the last hour."""
+        for incident, told in self.told.items():
+            if incident not in known:
+                told.forgotten = True
 
     def _had_to_be_told(self, defect: Defect) -> bool:
         if any(

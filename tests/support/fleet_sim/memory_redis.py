@@ -110,6 +110,12 @@ class MemoryRedis:
             return 0
         return self._do_hset(arguments)
 
+    def _do_hincrby(self, arguments: Arguments) -> Reply:
+        key, name, step = arguments
+        value = int(self._get(key, dict).get(name, "0")) + int(step)
+        self._do_hset([key, name, str(value)])
+        return value
+
     def _do_hget(self, arguments: Arguments) -> Reply:
         return self._get(arguments[0], dict).get(arguments[1])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from streammonitor_api.errors import FencedError
 from streammonitor_api.fleet.store import OperatorStore, ReaderStore
@@ -19,6 +19,13 @@ LISTING_S = 1.0
 """How long it takes to learn of all monitors."""
 WAKING_S = 0.05
 """From a change of what is wanted to the cycle that takes it in."""
+
+
+class Memory(NamedTuple):
+    """Incidents that are open or were closed lately, and streams whose epochs are known."""
+
+    incidents: frozenset[str]
+    streams: frozenset[str]
 
 
 class SimOperator:
@@ -39,6 +46,16 @@ class SimOperator:
         )
         self._running_since: float | None = None
         self.ended = False
+
+    @property
+    def memory(self) -> Memory:
+        """What it could write back if Redis lost its data now."""
+        state = self.reconciler.state
+        if not len(state.ledger):
+            return Memory(frozenset(), frozenset())  # it has not begun: it would read what is there
+        incidents = [name for some in state.incidents.values() for name in some]
+        streams = [*state.ledger, *state.found.epochs]
+        return Memory(frozenset([*incidents, *state.closed]), frozenset(streams))
 
     def begin(self) -> None:
         self._process.at(self._fleet.clock.now + LISTING_S, self._learn)

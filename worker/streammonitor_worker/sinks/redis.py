@@ -7,6 +7,7 @@ in their order. What the contract may answer, and what follows:
     adopt, earlier            told again in the terms of the answer, see `renaming.py`
     fenced                    somebody else owns the stream: the worker is told, the event merged
     no claim is known         the worker is told, to claim again; tried again for 3 s, then merged
+    all is lost               kept until the operator has written back what it knows
     Redis is away             tried again, from then on more slowly, for ever
 
 Spools that other processes of this worker left behind, killed or replaced, are merged likewise and
@@ -34,10 +35,11 @@ from streammonitor_api.errors import (
 )
 from streammonitor_api.fleet.records import LONGEST_OVERLAP_S, FleetEvent, Publication
 from streammonitor_api.fleet.worker_store import WorkerStore
+from streammonitor_api.incident import Moment
 from streammonitor_api.names import Incarnation, StreamKey
 from streammonitor_worker.segments import SpoolBusyError
 from streammonitor_worker.sinks.renaming import as_answered, closing, over_ms
-from streammonitor_worker.spool import Spool, SpoolStatus
+from streammonitor_worker.spool import KEEP_S, Spool, SpoolStatus
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +105,19 @@ class RedisSink:
         spool = _own_spool(folder, store.incarnation)
         self._spool = spool
         left = [] if folder is None or spool.folder is None else _left_behind(folder, store)
-        self._left = [_Sender(self, one_store, one) for one_store, one in left]
+        self._left = [self._late_sender(one_store, one) for one_store, one in left]
         self._own = _Sender(self, store, spool)
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
         self._thread.start()
+
+    def _late_sender(self, store: WorkerStore, spool: Spool) -> _Sender:
+        """Sends what an earlier start left, and what it had sent lately: Redis may have lost it."""
+        sender = _Sender(self, store, spool)
+        unsent = sender.incidents()
+        spool.rewind()
+        sender.handed_on = sender.silent_since(self._wall() - KEEP_S) - unsent
+        logger.info("%s: an earlier start left %d events", spool.folder, spool.status.waiting)
+        return sender
 
     def put(self, told: FleetEvent) -> None:
         """Keep an event and have it sent; from any thread, without waiting for Redis."""
@@ -120,9 +131,11 @@ class RedisSink:
         `still_open` are the incidents that the worker has open now. Others that it never closed
         went on under a newer owner, who tells them: told from here they would be open for ever.
         """
-        never_sent = self._own.opened()
+        never_sent, unsent = self._own.opened(), self._own.incidents()
         waiting = self._spool.rewind()
-        self._own.handed_on = self._own.unclosed() - set(still_open) - never_sent
+        handed_on = self._own.unclosed() - never_sent
+        old = self._own.silent_since(self._wall() - KEEP_S) - unsent
+        self._own.handed_on = (handed_on | old) - set(still_open)
         logger.info("Redis lost data; sending the last %d events again", waiting)
         self._wake()
 
@@ -254,6 +267,16 @@ class _Sender:
     def is_done(self) -> bool:
         return self.spool.status.waiting == 0 and not self._unfinished
 
+    def incidents(self) -> set[str]:
+        """Incidents of which an event waits."""
+        return {one.event.incident.id for one in self._waiting_events()}
+
+    def silent_since(self, wall_s: float) -> set[str]:
+        """Those whose last event is older: whether others told them differently since, neither a
+        Redis that lost its data nor the operator knows."""
+        times = {one.event.incident.id: one.event.time for one in self._waiting_events()}
+        return {name for name, time in times.items() if Moment(0.0, time).wall_ms < wall_s * 1000}
+
     def opened(self) -> set[str]:
         """Incidents whose first event waits."""
         return {one.event.incident.id for one in self._waiting_events() if one.revision == 1}
@@ -372,7 +395,5 @@ def _left_behind(folder: Path, store: WorkerStore) -> list[tuple[WorkerStore, Sp
             spool = Spool(path)
         except (OSError, SpoolBusyError):
             continue
-        spool.rewind()
-        logger.info("%s: an earlier start left %d events", path, spool.status.waiting)
         found.append((store.as_start(Incarnation(path.name)), spool))
     return found

@@ -50,6 +50,9 @@ class Told(Protocol):
 
     def on_refused(self, stream: str, epoch: int, why: str) -> None: ...
 
+    def on_unclaimed(self, stream: str, epoch: int) -> None:
+        """Redis does not know of this claim; ask for it again if it is still held."""
+
     def on_clock(self, offset_s: float) -> None:
         """The fleet's clock was learned, or corrected."""
 
@@ -90,6 +93,8 @@ class Liaison:
         self._beat = beat
         self._history = history
         self._claims: deque[tuple[StreamKey, Epoch, bool]] = deque()
+        self._unclaimed: deque[tuple[str, int]] = deque()
+        """Held claims that Redis forgot and did not take again yet."""
         self._whole = True
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -182,6 +187,8 @@ class Liaison:
         if answer.lost:
             self._revision = self._asked = None
             self._told.on_lost_data()
+        for _ in range(len(self._unclaimed)):
+            self._told.on_unclaimed(*self._unclaimed.popleft())
         if answer.revision not in (0, self._revision, self._asked):
             self._asked = answer.revision
             self._errands.put(self._read_assignments)
@@ -207,8 +214,10 @@ class Liaison:
                     granted.append(self._store.claim(stream, epoch, again=again))
                 except FencedError as error:
                     self._told.on_refused(stream, epoch, str(error))
-                except LostError as error:  # no answer: it is asked for again
+                except LostError as error:
                     logger.info("%s", error)
+                    if again:
+                        self._unclaimed.append((stream, epoch))
         finally:
             if granted:
                 first_ms = min(one.claim.claimed_ms for one in granted)

@@ -2,16 +2,19 @@
 -- uses: claims incidents
 --
 -- KEYS  1 claims  2 epochs  3 beats  4 revisions  5 assignments of the worker  6 forgotten
---       7 open  8 open of the stream
+--       7 open  8 open of the stream  9 term
 -- ARGV  1 stream  2 epoch  3 worker  4 incarnation  5 1 if it held this claim before, else 0
 -- Returns {'claimed', claimed in ms, {open incident as JSON, …}}; again by its owner as well
 --         {'fenced', epoch, worker}: a higher epoch is claimed, or this one by another
 --         {'withdrawn', epoch assigned or 0}: the operator does not want it there any more
---         {'unassigned'}: Redis does not know of the assignment, it lost it: wait for the operator
+--         {'unassigned'}: Redis lost the assignment, or all it knew: wait for the operator
 -- A later start of the same worker may take over its claim. One that was held before is granted
 -- also where Redis knows of no assignments of the worker, or never handed out that epoch, nor a
 -- later one: it lost them, or came back with older data than it had.
 local stream, epoch, worker, incarnation = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+if is_blank(KEYS[9]) then
+  return {'unassigned'}
+end
 local held = read_claim(KEYS[1], stream)
 
 local function granted(claimed_ms)

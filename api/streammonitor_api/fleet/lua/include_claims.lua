@@ -18,6 +18,13 @@ local function write_claim(key, stream, claim)
     {claim.epoch, claim.worker, claim.incarnation, claim.claimed_ms, claim.history}, ' '))
 end
 
+-- Whether nothing may be taken from workers: no operator began a term, or the one that did is
+-- writing back what Redis lost. What they tell again would be taken for new.
+local function is_blank(key)
+  local term = redis.call('HMGET', key, 'term', 'restoring')
+  return not term[1] or term[2] ~= false
+end
+
 -- When the first owner after this one claimed the stream, in ms; nil if there was none.
 local function newer_claim_ms(claim, epoch, worker, incarnation)
   if not claim or claim.epoch < epoch then

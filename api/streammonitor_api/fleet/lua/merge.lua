@@ -2,15 +2,18 @@
 -- of the same defect. From its claim on, the newer owner's word counts.
 -- uses: claims incidents
 --
--- KEYS  1 claims  2 open  3 open of the stream  4 incidents of the stream  5 events
+-- KEYS  1 claims  2 open  3 open of the stream  4 incidents of the stream  5 events  6 term
 -- ARGV  1 to 13 as of publish; 9, the recovery, also of an opened event if the older owner noticed
 --       it, else -1: for all that is known it lasts
 --       14 ms after the newer claim in which what begins may be what was open before
 -- Returns {'recorded'}
 --         {'seen'}: this revision, or a later one, is recorded
 --         {'merged', incident}: it is that incident's, or '': the newer owner was there all the time
---         {'earlier', onset in ms} | {'adopt', …}: as of publish
+--         {'earlier', onset in ms} | {'adopt', …} | {'blank'}: as of publish
 -- An incident that the newer owner began later than the older one gets the earlier onset.
+if is_blank(KEYS[6]) then
+  return {'blank'}
+end
 local told, keys = told_event(1), event_keys(2)
 local claim = read_claim(KEYS[1], told.stream)
 local newer_ms = newer_claim_ms(claim, told.epoch, told.worker, told.incarnation)

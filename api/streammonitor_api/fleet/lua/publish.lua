@@ -1,7 +1,7 @@
 -- Records an event of the stream's owner, once.
 -- uses: claims incidents
 --
--- KEYS  1 claims  2 open  3 open of the stream  4 incidents of the stream  5 events
+-- KEYS  1 claims  2 open  3 open of the stream  4 incidents of the stream  5 events  6 term
 -- ARGV  1 stream  2 epoch  3 worker  4 incarnation  5 incident  6 revision
 --       7 kind: opened, updated or closed  8 onset in ms  9 when it was over in ms, or -1
 --       10 track: `detector track name`  11 event as JSON
@@ -14,7 +14,11 @@
 --           n of this one as that one's revision then + n
 --         {'earlier', onset in ms}: the incident began earlier than this event says
 --         {'fenced', epoch, worker}: somebody else owns the stream
+--         {'blank'}: Redis lost all it knew, and the operator has not written it back
 --         {'unclaimed'}: nobody is known to own it at this epoch
+if is_blank(KEYS[6]) then
+  return {'blank'}
+end
 local told, keys = told_event(1), event_keys(2)
 local claim = read_claim(KEYS[1], told.stream)
 if claim and claim.epoch > told.epoch then

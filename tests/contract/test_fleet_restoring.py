@@ -1,0 +1,138 @@
+"""What the operator writes back to a Redis that lost its data or came back older."""
+
+from __future__ import annotations
+
+import pytest
+
+from streammonitor_api.errors import FencedError, LostError
+from streammonitor_api.fleet.records import Assign
+from streammonitor_api.names import Epoch, StreamKey
+from tests.support.fleet_contract import STREAM, Fleet, a_told, take_ownership
+
+
+def lose_data(fleet: Fleet) -> None:
+    for key in fleet.scripts.client.scan_iter(f"{fleet.operator.keys.prefix}*"):
+        fleet.scripts.client.delete(key)
+
+
+def test_open_incident_of_a_dead_owner_is_adopted_after_a_loss(fleet: Fleet) -> None:
+    term = fleet.operator.start_term("home", "a")
+    dead = fleet.worker("w1")
+    epoch = take_ownership(fleet, term, dead)
+    dead.publish(a_told(epoch=epoch))
+    dead.publish(a_told("updated", 2, epoch=epoch))
+    known = fleet.operator.read_open_incidents()
+    lose_data(fleet)
+
+    term = fleet.operator.start_term("home", "a", above=term, restoring=True)
+    assert fleet.operator.restore_incidents(term, known, []) == 1
+    fleet.operator.hold_term(term)
+    written = fleet.operator.assign(
+        term, fleet.worker("w2").worker, [Assign(STREAM, "r", 0, epoch)]
+    )
+    heir = fleet.worker("w2")
+    claimed = heir.claim(STREAM, written.epochs[STREAM])
+
+    assert [(one.id, one.revision) for one in claimed.open_incidents] == [("a1", 2)]
+    end = a_told("closed", 3, epoch=written.epochs[STREAM], recovery_s=9)
+    assert heir.publish(end).outcome == "recorded"
+    assert fleet.operator.read_open_incidents() == []
+    assert [one.told.event.kind for one in fleet.reader.read_events()] == ["updated", "closed"]
+
+
+def test_what_is_written_back_is_known_when_workers_tell_it_again(fleet: Fleet) -> None:
+    term = fleet.operator.start_term("home", "a")
+    worker = fleet.worker("w1")
+    epoch = take_ownership(fleet, term, worker)
+    told = [a_told(epoch=epoch), a_told("closed", 2, epoch=epoch, recovery_s=9)]
+    for one in told:
+        worker.publish(one)
+    lose_data(fleet)
+
+    term = fleet.operator.start_term("home", "a", above=term, restoring=True)
+    fleet.operator.restore_incidents(term, [], [told[1]])
+    fleet.operator.hold_term(term)
+    worker.claim(STREAM, epoch, again=True)
+
+    assert [worker.publish(one).outcome for one in told] == ["seen", "seen"]
+    assert [one.told.event.kind for one in fleet.reader.read_events()] == ["closed"]
+
+
+def test_nothing_is_taken_from_workers_before_all_is_written_back(fleet: Fleet) -> None:
+    term = fleet.operator.start_term("home", "a")
+    worker = fleet.worker("w1")
+    epoch = take_ownership(fleet, term, worker)
+    lose_data(fleet)
+
+    def is_refused() -> bool:
+        refusals = 0
+        for call in (
+            lambda: worker.claim(STREAM, epoch, again=True),
+            lambda: worker.publish(a_told(epoch=epoch)),
+            lambda: worker.merge(a_told(epoch=epoch)),
+        ):
+            try:
+                call()
+            except LostError:
+                refusals += 1
+        return refusals == 3
+
+    assert is_refused()
+    term = fleet.operator.start_term("home", "a", above=term, restoring=True)
+    assert is_refused()
+    fleet.operator.hold_term(term)
+    worker.claim(STREAM, epoch, again=True)
+    assert worker.publish(a_told(epoch=epoch)).outcome == "recorded"
+
+
+def test_incident_that_redis_reopened_by_going_back_in_time_is_closed_again(fleet: Fleet) -> None:
+    term = fleet.operator.start_term("home", "a")
+    worker = fleet.worker("w1")
+    epoch = take_ownership(fleet, term, worker)
+    worker.publish(a_told(epoch=epoch))
+    kept = {key: fleet.scripts.client.dump(key) for key in fleet.scripts.client.scan_iter()}
+    end = a_told("closed", 2, epoch=epoch, recovery_s=9)
+    worker.publish(end)
+    for key, value in kept.items():
+        fleet.scripts.client.restore(key, 0, value, replace=True)  # type: ignore[arg-type]
+    assert fleet.operator.read_open_incidents()
+
+    assert fleet.operator.restore_incidents(term, [], [end]) == 1
+    assert fleet.operator.restore_incidents(term, [], [end]) == 0
+
+    assert fleet.operator.read_open_incidents() == []
+
+
+def test_operator_sees_that_redis_came_back_older(fleet: Fleet) -> None:
+    term = fleet.operator.start_term("home", "a")
+    worker = fleet.worker("w1")
+    epoch = take_ownership(fleet, term, worker)
+    kept = {key: fleet.scripts.client.dump(key) for key in fleet.scripts.client.scan_iter()}
+    before = fleet.operator.read_fleet({}).written
+    worker.publish(a_told(epoch=epoch))
+    told = fleet.operator.read_fleet({}).written
+    fleet.operator.hold_term(term)
+    held = fleet.operator.read_fleet({}).written
+
+    for key, value in kept.items():
+        fleet.scripts.client.restore(key, 0, value, replace=True)  # type: ignore[arg-type]
+    fleet.scripts.client.delete(fleet.operator.keys.events)
+    after = fleet.operator.read_fleet({}).written
+
+    assert before.is_before(told)
+    assert told.is_before(held)
+    assert not held.is_before(held)
+    assert after.is_before(told)
+    assert after.is_before(held)
+
+
+def test_epoch_of_a_stream_that_nobody_wants_is_written_back(fleet: Fleet) -> None:
+    term = fleet.operator.start_term("home", "a")
+    sleeper, stream = fleet.worker("w1"), StreamKey(STREAM)
+
+    fleet.operator.restore_epochs(term, {stream: Epoch(7)})
+    fleet.operator.restore_epochs(term, {stream: Epoch(3)})
+
+    with pytest.raises(FencedError):
+        sleeper.claim(stream, Epoch(7), again=True)
+    assert fleet.operator.read_epochs() == {stream: 7}

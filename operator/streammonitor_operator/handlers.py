@@ -68,16 +68,20 @@ def watch(
     """
     # It says that signals are none of its business in this thread.
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
-    asyncio.run(
-        kopf.operator(
-            registry=registry,
-            settings=_settings(worker_selector),
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            standalone=True,
-            stop_flag=stop,
+    settings = _settings(worker_selector)
+    try:
+        asyncio.run(
+            kopf.operator(
+                registry=registry,
+                settings=settings,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                standalone=True,
+                stop_flag=stop,
+            )
         )
-    )
+    finally:
+        settings.execution.executor.shutdown()  # kopf logs in in a thread, and leaves it there
 
 
 def _registry() -> kopf.OperatorRegistry:

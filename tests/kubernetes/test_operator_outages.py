@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -85,7 +86,11 @@ def test_dead_watch_is_found_out(
         namespaces=(namespace,), home=namespace, watch_nodes=False, compare_s=0.2
     )
 
+    before = threading.enumerate()
     asyncio.run(_freeze_and_look(monitors, proxy, options))
+
+    left = [one for one in threading.enumerate() if one not in before and not one.daemon]
+    assert left == [], "a watch that ended has left threads"
 
 
 async def _freeze_and_look(

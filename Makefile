@@ -18,6 +18,8 @@ IMAGE ?= streammonitor/streammonitor:$(VERSION)
 # Empty: what Dockerfile and kind choose.
 PYTHON_IMAGE ?=
 PIP_NO_INDEX ?=
+# Minutes after which `make e2e` begins no further test on kind.
+E2E_LIMIT ?= 35
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -50,8 +52,10 @@ unit: $(READY)  ## Run the unit tests: seconds
 media: $(READY)  ## Run the tests on encoded clips
 	$(BIN)/pytest -n auto tests/media $(PYTEST_ARGS)
 
-e2e: $(READY)  ## Build the package, install it elsewhere, use it as a user would
-	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+e2e: $(READY)  ## Use the package as a user would, and on a kind cluster where docker is there
+	@if docker info >/dev/null 2>&1; then \
+	  $(MAKE) --no-print-directory image || echo "no image: the tests on kind will skip" >&2; fi
+	E2E_LIMIT=$(E2E_LIMIT) $(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 
 simulation: $(READY)  ## Run a fleet in virtual time, with faults: ARGS='--dense --seed 3'
 	$(BIN)/python -m tests.support.fleet_sim $(ARGS)

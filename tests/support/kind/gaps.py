@@ -1,0 +1,82 @@
+"""How long streams were unwatched, from what workers tell of the pictures they decoded. Pure.
+
+A worker tells twice a second when it last decoded a picture of a stream, and how many seconds of
+the stream it has watched in all. It has watched all the time between two such words if these
+seconds are as many as have passed: also where it was busy and said nothing for a while.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+SEGMENT_S = 1.0
+"""Of the streams here. Pictures come a segment at a time: less than one is not to be told from
+none at all."""
+
+Claim = tuple[str, int]
+"""A worker, and the epoch at which it watches a stream."""
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a worker told of a stream. Times are Unix times."""
+
+    worker: str
+    epoch: int
+    state: str
+    picture: float
+    """When it last decoded a picture."""
+    media_s: float
+    """Seconds of the stream that it has watched."""
+    seen: float
+
+
+def longest_gap_s(sightings: Iterable[Sighting], since: float, until: float) -> float:
+    """The longest time that touches [since, until] in which nobody watched."""
+    spans = sorted(_watched(sightings))
+    if not spans or spans[0][0] > since:
+        spans.insert(0, (since, since))
+    if max(end for _, end in spans) < until:
+        spans.append((until, until))
+    longest, end = 0.0, spans[0][1]
+    for begin, span_end in spans:
+        if begin > since and end < until:
+            longest = max(longest, begin - end)
+        end = max(end, span_end)
+    return longest
+
+
+def unwatched_s(sightings: Iterable[Sighting], since: float, until: float) -> float:
+    """The same, where a segment or more was missed; else 0."""
+    gap = longest_gap_s(sightings, since, until)
+    return gap if gap > SEGMENT_S else 0.0
+
+
+def first_picture_of_others(
+    sightings: Iterable[Sighting], gone: Claim, since: float
+) -> Sighting | None:
+    """The first picture after `since` that was not decoded under a claim that is gone.
+
+    The worker of that claim may come back in its place, and watch at a higher epoch.
+    """
+    others = (one for one in sightings if (one.worker, one.epoch) != gone)
+    found = [one for one in others if one.picture > since]
+    return min(found, key=lambda one: one.picture, default=None)
+
+
+def _watched(sightings: Iterable[Sighting]) -> Iterator[Span]:
+    """Times in which a worker watched."""
+    workers = defaultdict(list)
+    for one in sightings:
+        workers[one.worker].append(one)
+    for rows in workers.values():
+        rows.sort(key=lambda one: one.seen)
+        for one, later in pairwise(rows):
+            missed_s = (later.picture - one.picture) - (later.media_s - one.media_s)
+            if later.media_s >= one.media_s and missed_s <= SEGMENT_S:
+                yield one.picture, later.picture
+        yield from ((one.picture, one.picture) for one in rows)

@@ -1,0 +1,71 @@
+"""How the tests on kind measure gaps."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.kind.figures import percentile
+from tests.support.kind.gaps import (
+    Sighting,
+    first_picture_of_others,
+    longest_gap_s,
+    unwatched_s,
+)
+
+
+def seen(worker: str, epoch: int, *pictures: float, rate: float = 1.0) -> list[Sighting]:
+    """Words of a worker that watches from the first of them on, all of it or a share."""
+    return [
+        Sighting(worker, epoch, "watching", at, rate * (at - pictures[0]), at + 0.1)
+        for at in pictures
+    ]
+
+
+def test_overlapping_workers_leave_no_gap() -> None:
+    rows = seen("a", 1, 10.0, 10.5, 11.0, 11.5) + seen("b", 2, 11.2, 11.7, 12.2, 12.7)
+
+    assert longest_gap_s(rows, 10.0, 12.5) == 0
+    assert unwatched_s(rows, 10.0, 12.5) == 0
+
+
+def test_missing_segment_is_a_gap() -> None:
+    rows = seen("a", 1, 10.0, 10.5) + seen("b", 2, 14.1, 14.6)
+
+    assert unwatched_s(rows, 10.2, 14.2) == pytest.approx(3.6)
+    assert longest_gap_s(rows, 10.2, 14.2) == pytest.approx(3.6)
+
+
+def test_worker_that_watched_and_said_nothing_leaves_no_gap() -> None:
+    assert unwatched_s(seen("a", 1, 10.0, 14.0, 14.5), 10.0, 14.4) == 0
+
+
+def test_worker_that_watched_half_of_it_leaves_a_gap() -> None:
+    assert unwatched_s(seen("a", 1, 10.0, 14.0, 14.5, rate=0.5), 10.0, 14.4) == 4.0
+
+
+def test_worker_that_began_anew_leaves_a_gap() -> None:
+    rows = seen("a", 1, 10.0, 15.0) + seen("a", 2, 19.0, 19.5)
+
+    assert unwatched_s(rows, 10.0, 19.4) == 4.0
+
+
+def test_gap_that_began_before_or_ends_after_counts_whole() -> None:
+    rows = seen("a", 1, 10.0) + seen("b", 2, 15.0)
+
+    assert longest_gap_s(rows, 12.0, 13.0) == 5.0
+
+
+def test_stream_that_nobody_decoded_is_a_gap() -> None:
+    assert longest_gap_s([], 10.0, 70.0) == 60.0
+
+
+def test_worker_that_comes_back_is_another_claim() -> None:
+    rows = seen("a", 1, 10.0, 10.5) + seen("a", 2, 13.0) + seen("b", 3, 14.0)
+
+    assert first_picture_of_others(rows, ("a", 1), 10.2) == seen("a", 2, 13.0)[0]
+    assert first_picture_of_others(rows[:2], ("a", 1), 10.2) is None
+
+
+def test_percentile_is_a_value_that_was_measured() -> None:
+    assert percentile([float(n) for n in range(1, 101)], 0.99) == 99.0
+    assert percentile([3.0], 0.5) == 3.0

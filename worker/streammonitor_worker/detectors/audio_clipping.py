@@ -4,9 +4,10 @@ Measure
     Clipped runs per second in the worst channel, over the last second; present from `repeats`.
     A run is `run` consecutive full-scale samples (at 48 kHz; a quarter of a millisecond at any
     rate) where the waveform arrives and leaves at an angle. After a lossy codec it is recognised
-    by its shape only, and counts for a third.
+    by its shape only, and counts for a third; as do chunks of 5 ms that come near full scale,
+    where the samples of the whole second crowd there.
 Reads
-    `Sound.peaks`, and `media.plateaus` where these come near full scale.
+    `Sound.peaks`, and `media.plateaus` and `media.crowding` where these come near full scale.
 Not a defect
     Music mastered up to full scale: a limiter rounds its peaks, which touch full scale for a few
     samples each. Pure tones at full scale: crests of bass are long but not flat, those of treble
@@ -14,7 +15,11 @@ Not a defect
 Limits
     Clipped and then turned down is not seen. A square wave at full scale counts as clipped, and so
     do speech and tones driven 10 dB into soft saturation. Tones above 2 kHz and white noise have
-    no runs of that length. After a lossy codec, programme clipped by less than 6 dB may be missed.
+    no runs of that length. Found after a lossy codec, or none, are all of 98 programmes clipped
+    by 12 dB, 97 by 9 dB, 70 by 6 dB and 14 by 3 dB (speech, music, both, rock, pop, plucked
+    strings and pink noise, through AAC at 64 and 128 kb/s, MP2, MP3, Opus and AC-3); 1 of 490 that
+    were limited, saturated or left as they were counts as clipped. In a pause nothing is clipped:
+    a defect that begins or ends in one does so with the first or the last clipped sound.
 Source
     Teledyne LeCroy (Frontline) Audio Expert System, clipping event: 12 consecutive samples at
     48 kHz and 16 bits, 3 at 8 kHz, 24 at 96 kHz.
@@ -30,7 +35,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streammonitor_worker.detectors.base import Detector, Measure, Settings, setting
-from streammonitor_worker.media import Sound
+from streammonitor_worker.media import Sound, crowding
 from streammonitor_worker.media.plateaus import HOT, PlateauFinder, densities
 from streammonitor_worker.media.sound import dbfs
 
@@ -86,11 +91,18 @@ class _Block:
     """Runs in each channel."""
     hot: list[tuple[float, float, float]]
     """Chunks that come near full scale: start, end, and share of samples that do."""
+    crowd: NDArray[np.float64]
+    """See `media.crowding.count`."""
     first: float = float("inf")
     last: float = float("-inf")
     """Where the first run begins and the last one ends."""
     longest: int = 0
-    """Samples of the longest run; 0 where they are known by the overshoot of the decoder only."""
+    """Samples of the longest run; 0 where they are known by crowding or overshoot only."""
+
+    def crowds(self, channels: NDArray[np.bool_]) -> bool:
+        """Whether it is one of those that make these channels crowded."""
+        below, near = self.crowd[:2, channels]
+        return bool(self.hot) and bool((near > np.maximum(crowding.CROWDED * below, 1)).any())
 
 
 class AudioClipping(Detector[Sound]):
@@ -125,7 +137,7 @@ class AudioClipping(Detector[Sound]):
         self._blocks.append(block)
         while self._blocks[0].end < sound.end - _MEMORY_S - _CHAIN_LIMIT_S - sound.duration:
             self._blocks.popleft()
-        value = self._runs_per_second(sound.end)
+        value = self._runs_per_second(sound)
         if self._until is None:
             if value < self.settings.repeats:
                 yield Measure(sound.time, sound.end, False, value)
@@ -153,7 +165,7 @@ class AudioClipping(Detector[Sound]):
         self._end = sound.end
 
     def _look(self, sound: Sound) -> _Block:
-        block = _Block(sound.end, np.zeros(len(self._finders)), [])
+        block = _Block(sound.end, np.zeros(len(self._finders)), [], crowding.count(sound))
         hot = np.flatnonzero((sound.peaks >= HOT).any(axis=0))
         if hot.size:
             edges = sound.chunk_edges
@@ -179,10 +191,18 @@ class AudioClipping(Detector[Sound]):
                 block.longest = max(block.longest, int((plain[1] - plain[0]).max()) + 1)
         return block
 
-    def _runs_per_second(self, now: float) -> float:
-        begin = now - _MEMORY_S
-        counts = [block.counts for block in self._blocks if block.end > begin + _GAP_S]
-        return round(float(np.max(sum(counts))), 2)
+    def _runs_per_second(self, sound: Sound) -> float:
+        begin = sound.end - _MEMORY_S + _GAP_S
+        recent = [block for block in self._blocks if block.end > begin]
+        runs = float(np.max(sum(block.counts for block in recent)))
+        crowded = crowding.is_crowded(np.sum([block.crowd for block in recent], axis=0), sound.rate)
+        if crowded.any():
+            blocks = [block for block in recent if block.crowds(crowded)]
+            for block in blocks:
+                block.first = min(block.first, block.hot[0][0])
+                block.last = max(block.last, block.hot[-1][1])
+            runs = max(runs, sum(len(block.hot) for block in blocks) * _SHAPE_WEIGHT)
+        return round(runs, 2)
 
     def _before(self, first: float) -> float:
         """Where the hot chunks begin that lead up to the first run."""

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from streammonitor_api.fleet import keys, records
+from streammonitor_api.fleet import beats, history, keys, records, specs
 from streammonitor_api.fleet.notifier_store import NotifierStore
 from streammonitor_api.fleet.operator_store import OperatorStore
 from streammonitor_api.fleet.reader_store import ReaderStore
-from streammonitor_api.fleet.records import Record
+from streammonitor_api.fleet.record import Record
 from streammonitor_api.fleet.scripts import script_names, source_text
 from streammonitor_api.fleet.stored import KEPT_EVENTS, KEPT_GAPS
 from streammonitor_api.fleet.worker_store import WorkerStore
@@ -110,23 +111,24 @@ def _calls() -> Iterator[str]:
 def _records() -> Iterator[str]:
     yield "## Records\n"
     yield "Stored as JSON; unknown fields are ignored.\n"
-    tree = ast.parse(inspect.getsource(records))
-    for node in tree.body:
-        kind = getattr(records, node.name, None) if isinstance(node, ast.ClassDef) else None
-        if not isinstance(node, ast.ClassDef) or not _is_record(kind):
-            continue
+    for node, kind in (one for module in (specs, beats, history) for one in _classes(module)):
         yield f"### {node.name}\n"
         yield f"{ast.get_docstring(node)}\n"
         yield "| field | type | |\n|---|---|---|"
         told = dict(_field_docs(node))
-        for one in fields(kind):  # type: ignore[arg-type]
+        for one in fields(kind):
             kind_text = str(one.type).replace("|", "\\|")
             yield f"| `{one.name}` | `{kind_text}` | {_line(told.get(one.name, ''))} |"
         yield ""
 
 
-def _is_record(kind: object) -> bool:
-    return inspect.isclass(kind) and issubclass(kind, Record) and kind is not Record
+def _classes(module: ModuleType) -> Iterator[tuple[ast.ClassDef, type]]:
+    """Its records, in the order in which they stand there."""
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.ClassDef):
+            kind: type = getattr(module, node.name)
+            if issubclass(kind, Record):
+                yield node, kind
 
 
 def _field_docs(node: ast.ClassDef) -> Iterator[tuple[str, str]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from streammonitor_api.fleet.records import Gap
 from streammonitor_worker.synth.live import LiveStream
 from tests.support.fleet_workers import (
     HastenedStream,
@@ -77,6 +79,11 @@ def broadcast() -> Iterator[Broadcast]:
         yield begin
 
 
+def playlist_of(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # our own server
+        return str(answer.read(), "utf-8")
+
+
 def test_idle_worker_is_ready_and_small(start: Start, operator: PlayedOperator) -> None:
     worker = start("one")
     port = operator.port(worker.name)
@@ -114,6 +121,34 @@ def test_killed_worker_is_replaced_and_its_incident_goes_on(
     assert closed.told.event.incident.id == opened.told.event.incident.id
     assert closed.told.event.incident.duration_s == pytest.approx(9.0, abs=0.3)
     assert closed.worker == second.name
+
+
+def test_defect_that_nobody_watched_is_told_by_the_next_owner(
+    start: Start, operator: PlayedOperator
+) -> None:
+    first, second = start("first"), start("second")
+    assert operator.port(first.name) != operator.port(second.name)
+    recipe = small_recipe("video-black@12+3", duration_s=120.0)
+    with LiveStream(recipe, segment_s=1.0, window=60) as stream:
+        stream.wait_until_playable(20)
+        spec = a_spec("one", stream.url)
+        operator.want(spec)
+        operator.assign(first.name, spec)
+        operator.await_row(first.name, spec, "watching")
+
+        killed_ms = operator.store.hold_term(operator.term)
+        first.send(signal.SIGKILL)
+        gap = Gap(spec.stream, killed_ms, None, "worker-dead")
+        operator.store.open_gaps(operator.term, [gap])
+        # As many segments after the defect as a playlist is joined before its end, and one more.
+        wait_until(lambda: "\n19.ts" in playlist_of(stream.url), "the defect is over", within_s=60)
+        assert operator.told() == []
+        operator.assign(second.name, spec)
+        closed = operator.await_event("closed", within_s=30)
+
+    assert operator.told() == [("opened", 1), ("closed", 2)]
+    assert closed.worker == second.name
+    assert closed.told.event.incident.duration_s == pytest.approx(3.0, abs=0.3)
 
 
 def test_engines_die_with_their_worker(

@@ -18,6 +18,7 @@ from streammonitor_api.fleet.records import (
     Claim,
     Claimed,
     FleetEvent,
+    Gap,
     Heartbeat,
     OpenIncident,
     Publication,
@@ -31,6 +32,7 @@ from streammonitor_api.fleet.stored import (
     read_assignments,
     read_claim,
     read_flat,
+    readable,
 )
 from streammonitor_api.incident import Moment
 from streammonitor_api.names import (
@@ -129,6 +131,14 @@ class WorkerStore:
         texts = self._scripts.command(lambda client: client.hmget(self.keys.specs, named))
         found = zip(named, texts, strict=True)
         return {stream: StreamSpec.from_json(text) for stream, text in found if text is not None}
+
+    def read_open_gaps(self, streams: Iterable[StreamKey]) -> list[Gap]:
+        """The gaps that these streams are in: nobody watches them."""
+        named = list(streams)
+        if not named:
+            return []
+        texts = self._scripts.command(lambda client: client.hmget(self.keys.open_gaps, named))
+        return readable(Gap, [str(text) for text in texts if text is not None])
 
     def claim(self, stream: StreamKey, epoch: Epoch, *, again: bool = False) -> Claimed:
         """Become the owner; again by the same owner, it changes nothing.

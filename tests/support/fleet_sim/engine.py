@@ -30,7 +30,7 @@ from streammonitor_worker.supervisor.engines import Died
 from tests.support.fleet_sim.clock import Timer
 from tests.support.fleet_sim.ledger import Ledger
 from tests.support.fleet_sim.machine import Process
-from tests.support.fleet_sim.pipeline import Opening, SimPipeline
+from tests.support.fleet_sim.pipeline import PLAYLIST_S, Opening, SimPipeline
 from tests.support.fleet_sim.world import World
 
 STARTING_S = 0.4
@@ -96,7 +96,7 @@ class SimEngine:
         seat = self._seats.get(order.stream)
         match order:
             case WatchOrder() if seat is None:
-                self._open(order.stream)
+                self._open(order.stream, order.join_s)
             case OwnOrder() if seat is not None:
                 seat.pipeline.own(order.left_open, order.closed)
                 self._plan(order.stream)
@@ -122,12 +122,12 @@ class SimEngine:
 
     # ---- inside ----
 
-    def _open(self, stream: str) -> None:
+    def _open(self, stream: str, join_s: float) -> None:
         random, now = self._random, self._process.time.now
         begins = max(self.opens_from, self._ready_at, now)
         opening = Opening(
             begins - now + random.uniform(*OPENING_S),
-            random.uniform(*BEHIND_S),
+            min(PLAYLIST_S, max(random.uniform(*BEHIND_S), join_s)),
             random.uniform(*LATE_S),
         )
         pipeline = SimPipeline(

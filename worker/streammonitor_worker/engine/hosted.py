@@ -78,6 +78,7 @@ class Hosted:
         self._account = Account(order.stream, wall)
         self._again_at: float | None = None
         self._again_s = AGAIN_S
+        self._join_s = order.join_s
         self._open()
 
     def change(self, order: WatchOrder) -> None:
@@ -170,6 +171,7 @@ class Hosted:
 
     def _reopen(self) -> None:
         """Open it anew and continue what is open."""
+        self._join_s = 0.0  # it was watched until now, or was not there
         with self._lock:
             runs, self._runs = self._runs, []
             self._again_at = None
@@ -205,6 +207,7 @@ class Hosted:
             fidelity=self.fidelity,
             headers=self._order.headers,
             query=self._order.query,
+            join_s=self._join_s,
         )
 
     def _add(self, rendition: Rendition) -> None:

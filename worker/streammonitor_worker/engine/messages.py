@@ -35,6 +35,8 @@ class WatchOrder:
     renditions: Renditions = "highest"
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     query: str = field(default="", repr=False)
+    join_s: float = 0.0
+    """How far back in a live playlist to begin where it is opened for the first time, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ def write_order(order: Order) -> bytes:
                 "renditions": order.renditions,
                 "headers": order.headers,
                 "query": order.query,
+                "join_s": order.join_s,
             }
         case OwnOrder():
             content = {

@@ -28,7 +28,8 @@ class SourceOptions:
     whether files of this machine may be read (not in a cluster). max_pixels: of one picture;
     DCI 4K rounded up to whole macroblocks, more is refused before memory is allocated for it.
     headers, query: sent with each HTTP request to the source's own server, and to no other: they
-    may be secrets. The query is added to the one that an address has.
+    may be secrets. The query is added to the one that an address has. join_s: where in a live
+    playlist to begin, at least so many seconds before its end, as far as it goes back.
     """
 
     renditions: Renditions = "highest"
@@ -40,3 +41,4 @@ class SourceOptions:
     fidelity: Fidelity = Fidelity.FULL
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     query: str = field(default="", repr=False)
+    join_s: float = 0.0

@@ -139,7 +139,7 @@ class Desk:
         if self.crew.quarantined(stream) and stream in self.trouble:
             return  # until its time is over
         try:
-            order = watch_order(action.spec, self._key)
+            order = watch_order(action.spec, self._key, action.join_s)
             self.notes.pop(stream, None)
         except SealingError as error:
             logger.warning("%s", error)

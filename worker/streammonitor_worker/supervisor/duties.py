@@ -17,7 +17,7 @@ only where the stream is wanted by nobody are its incidents closed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -30,6 +30,10 @@ is asked as soon as it is back and not more often than it is told of our being a
 REMEMBERED_S = 60.0
 """Incidents that were closed are remembered for so long, for an engine that has to begin anew: its
 pictures begin three segments back, and segments are seldom longer than 10 s."""
+RESTART_S = 3.0
+"""For how long nobody watches a stream whose engine died: to notice, start another, and open."""
+LONGEST_JOIN_S = 45.0
+"""No further back, with what an opening adds to it: what was told is recognised for 60 s."""
 REMEMBERED = 100
 """And at most so many a stream."""
 
@@ -72,6 +76,17 @@ class Assigned:
     spec: Any
     """How to watch; passed on to the engine, never looked into."""
     spec_revision: str = ""
+    unwatched_s: float = 0.0
+    """For how long nobody has watched it, its opening included; 0: somebody does, or never did."""
+    alarm_s: float = 0.0
+    """The longest alarm duration on it."""
+
+    @property
+    def join_s(self) -> float:
+        """How far back to begin: a defect of which the owner before saw the beginning, but not for
+        as long as an alarm takes, is seen whole."""
+        back_s = self.unwatched_s + self.alarm_s if self.unwatched_s else 0.0
+        return min(back_s, LONGEST_JOIN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,8 @@ class Watch:
 
     stream: str
     spec: Any
+    join_s: float = 0.0
+    """How far back to begin where it is new; 0 where nothing was missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +318,7 @@ class Duties:
             return []
         self._closing.discard(stream)
         duty = self._duties[stream] = Duty(stream, wanted)
-        return [Watch(stream, wanted.spec), *self._warm(duty, now)]
+        return [Watch(stream, wanted.spec, wanted.join_s), *self._warm(duty, now)]
 
     def _warm(self, duty: Duty, now: float) -> list[Action]:
         if duty.state is not State.WARMING:
@@ -339,7 +356,8 @@ def _own(duty: Duty, now: float) -> list[Action]:
 
 def _watch(duty: Duty, now: float) -> list[Action]:
     """Begin anew in another engine, as the owner where it is one."""
-    again: list[Action] = [Watch(duty.stream, duty.assigned.spec)]
+    join_s = replace(duty.assigned, unwatched_s=RESTART_S).join_s if duty.claimed else 0.0
+    again: list[Action] = [Watch(duty.stream, duty.assigned.spec, join_s)]
     return again + (_own(duty, now) if duty.claimed else [])
 
 

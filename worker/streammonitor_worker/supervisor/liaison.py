@@ -19,6 +19,8 @@ from typing import Protocol
 from streammonitor_api.errors import FencedError, LostError, StreamMonitorError
 from streammonitor_api.fleet.records import (
     BEAT_S,
+    DEAD_AFTER_S,
+    Assignment,
     Assignments,
     BeatAnswer,
     Claimed,
@@ -35,6 +37,11 @@ from streammonitor_worker.supervisor.history import Events, read_closed
 
 logger = logging.getLogger(__name__)
 
+OPENING_S = 2.0
+"""What it takes to open most streams: for so long they are not watched either."""
+FAILOVER_S = DEAD_AFTER_S + 2 * BEAT_S + OPENING_S
+"""For how long at least nobody has watched a stream whose owner died: until that was noticed, and
+this worker has read it with a heartbeat and opened the stream. Longer gaps are on record."""
 TELL_AGAIN_S = 60.0
 """How often it is said that Redis is still away."""
 
@@ -245,13 +252,32 @@ class Liaison:
         self._specs = {stream: spec for stream, spec in self._specs.items() if stream in wanted}
         self._assigned = set(wanted)
         self._revision, self._asked = found.revision, None
-        self._told.on_assigned(self._with_specs(found), [one for one in gone if one not in specs])
+        assigned = self._with_specs(found, self._unwatched_s(wanted, lacking))
+        self._told.on_assigned(assigned, [one for one in gone if one not in specs])
 
-    def _with_specs(self, found: Assignments) -> dict[str, Assigned]:
+    def _unwatched_s(
+        self, wanted: Mapping[StreamKey, Assignment], new: Iterable[StreamKey]
+    ) -> dict[StreamKey, float]:
+        """For how long nobody has watched those of these streams that had an owner and lost it."""
+        lost = [one for one in new if wanted[one].epoch > 1 and not wanted[one].overlap_s]
+        gaps, now_ms = self._store.read_open_gaps(lost), self._clock.wall() * 1000
+        known = {one.stream: (now_ms - one.from_ms) / 1000 + OPENING_S for one in gaps}
+        return {one: max(FAILOVER_S, known.get(one, 0.0)) for one in lost}
+
+    def _with_specs(
+        self, found: Assignments, unwatched_s: Mapping[StreamKey, float]
+    ) -> dict[str, Assigned]:
         """Assignments whose spec is missing wait for it: the next revision brings it."""
         known = {one: self._specs[one] for one in found.by_stream if one in self._specs}
         return {
-            stream: Assigned(one.epoch, one.overlap_s, known[stream][1], known[stream][0])
+            stream: Assigned(
+                one.epoch,
+                one.overlap_s,
+                known[stream][1],
+                known[stream][0],
+                unwatched_s.get(stream, 0.0),
+                known[stream][1].overlap_s,
+            )
             for stream, one in found.by_stream.items()
             if stream in known
         }

@@ -12,8 +12,9 @@ from streammonitor_worker.engine.messages import WatchOrder
 _HTTP = ("http", "https")
 
 
-def watch_order(spec: StreamSpec, key: FleetKey | None) -> WatchOrder:
-    """Say how to watch a stream. Raises SealingError for credentials that cannot be opened."""
+def watch_order(spec: StreamSpec, key: FleetKey | None, join_s: float = 0.0) -> WatchOrder:
+    """Say how to watch a stream, and how far back to begin. Raises SealingError for credentials
+    that cannot be opened."""
     credentials = _credentials(spec, key)
     url, query, headers = spec.url, credentials.query, []
     over_http = urlsplit(url).scheme.lower() in _HTTP
@@ -32,6 +33,7 @@ def watch_order(spec: StreamSpec, key: FleetKey | None) -> WatchOrder:
         spec.renditions,
         tuple(headers),
         query,
+        join_s,
     )
 
 

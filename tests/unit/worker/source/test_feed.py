@@ -84,6 +84,21 @@ def test_live_playlist_is_joined_three_segments_before_its_end(clock: Clock) -> 
     assert take(feed, 3) == [17, 18, 19]
 
 
+@pytest.mark.parametrize(
+    ("join_s", "first"),
+    [(0.0, 17), (12.0, 17), (12.5, 16), (30.0, 12), (1000.0, 10)],
+    ids=["not", "no-further", "a-segment", "eight-segments", "all-there-is"],
+)
+def test_live_playlist_is_joined_as_far_back_as_asked_for(
+    clock: Clock, join_s: float, first: int
+) -> None:
+    server = Server(clock, playlist(10, 19))
+
+    feed = SegmentFeed(server, URL, clock, "somewhere", join_s=join_s)
+
+    assert take(feed, 1) == [first]
+
+
 def test_complete_playlist_is_played_from_its_beginning_to_its_end(clock: Clock) -> None:
     feed = follow(Server(clock, playlist(0, 4, ended=True)), clock)
 

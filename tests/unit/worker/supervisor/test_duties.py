@@ -7,7 +7,9 @@ import pytest
 from streammonitor_api.events import OpenIncident
 from streammonitor_worker.supervisor.duties import (
     CLAIM_AGAIN_S,
+    LONGEST_JOIN_S,
     REMEMBERED_S,
+    RESTART_S,
     Assigned,
     Cancel,
     Claim,
@@ -44,6 +46,21 @@ def test_failover_claims_at_once_and_owns_what_was_left() -> None:
     assert duties.assign(0.0, assigned(7)) == [Watch(ONE, "spec"), Claim(ONE, 7)]
     assert duties.granted(0.2, ONE, 7, [left()]) == [Own(ONE, 7, (left(),), ())]
     assert duties.held() == {ONE: 7}
+
+
+@pytest.mark.parametrize(
+    ("unwatched_s", "alarm_s", "join_s"),
+    [(0.0, 5.0, 0.0), (6.0, 5.0, 11.0), (6.0, 0.0, 6.0), (600.0, 5.0, LONGEST_JOIN_S)],
+    ids=["never-watched", "failover", "no-alarm-duration", "long-unwatched"],
+)
+def test_failover_begins_before_what_nobody_watched(
+    unwatched_s: float, alarm_s: float, join_s: float
+) -> None:
+    wanted = Assigned(7, 0.0, "spec", unwatched_s=unwatched_s, alarm_s=alarm_s)
+
+    watch, _ = Duties().assign(0.0, {ONE: wanted})
+
+    assert watch == Watch(ONE, "spec", join_s)
 
 
 def test_move_claims_when_the_overlap_was_watched() -> None:
@@ -162,9 +179,9 @@ def test_dead_engine_is_replaced_and_its_incidents_go_on() -> None:
     actions = duties.lost(30.0, ONE)
 
     left_open = (OpenIncident(opened.incident, 1),)
-    assert actions == [Watch(ONE, "spec"), Own(ONE, 1, left_open, (closed,))]
+    assert actions == [Watch(ONE, "spec", RESTART_S), Own(ONE, 1, left_open, (closed,))]
     again = duties.lost(10.0 + REMEMBERED_S, ONE)
-    assert again == [Watch(ONE, "spec"), Own(ONE, 1, left_open, ())]
+    assert again == [Watch(ONE, "spec", RESTART_S), Own(ONE, 1, left_open, ())]
 
 
 def test_dead_engine_begins_the_overlap_anew() -> None:

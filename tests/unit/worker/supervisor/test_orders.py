@@ -11,6 +11,7 @@ from streammonitor_api.fleet.records import StreamSpec
 from streammonitor_api.names import stream_key
 from streammonitor_api.plan import resolve_plan
 from streammonitor_api.sealing import Credentials, FleetKey, SealingError, generate_key
+from streammonitor_worker.engine.messages import read_order, write_order
 from streammonitor_worker.supervisor.orders import watch_order, without_credentials
 
 STREAM = stream_key("prod", "sports", "one")
@@ -32,6 +33,13 @@ def test_plan_and_mode_are_passed_on() -> None:
     assert dict(order.plan) == dict(PLAN)
     assert order.fidelity is Fidelity.ADAPTIVE
     assert order.renditions == "lowest"
+
+
+def test_engine_is_told_how_far_back_to_begin() -> None:
+    order = watch_order(spec(), None, 11.5)
+
+    assert read_order(write_order(order)) == order
+    assert order.join_s == 11.5
 
 
 def test_user_and_password_go_into_the_address() -> None:

@@ -2,8 +2,8 @@
 
 Playlists that are complete are walked through from the first segment to the last, and so are
 local ones; these have ended, too, when they stop growing. A live playlist is joined three segments
-before its end and loaded again at the intervals of RFC 8216, 6.3.4; after whatever goes wrong it
-is followed on by the numbers of its segments.
+before its end, or further back where another missed something, and loaded again at the intervals
+of RFC 8216, 6.3.4; after whatever goes wrong it is followed on by the numbers of its segments.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SHORTEST_RELOAD_S = 0.2
 
 
 class SegmentFeed:
-    """Segments of one rendition, in order.
+    """Segments of one rendition, in order; of a live one at least the last `join_s` seconds.
 
     Raises SourceError, permanent, where a playlist can never be played.
     """
@@ -53,6 +53,8 @@ class SegmentFeed:
         waiting: Waiting,
         where: str,
         text: str | None = None,
+        *,
+        join_s: float = 0.0,
     ) -> None:
         self._resources = resources
         self._location = location
@@ -62,7 +64,7 @@ class SegmentFeed:
         self._changed = True
         self._standing = 0
         self._playlist = self._parse(self._load() if text is None else text)
-        self._next = self._first()
+        self._next = self._first(join_s)
         self._restarted = False
         self._misses = 0
 
@@ -119,11 +121,16 @@ class SegmentFeed:
         anew."""
         return self._restarted
 
-    def _first(self) -> int:
+    def _first(self, join_s: float = 0.0) -> int:
         playlist = self._playlist
         if not self.live:
             return playlist.sequence
-        return max(playlist.sequence, playlist.end - JOIN_SEGMENTS)
+        first, behind_s = playlist.end, 0.0
+        for segment in reversed(playlist.segments):
+            if playlist.end - first >= JOIN_SEGMENTS and behind_s >= join_s:
+                break
+            first, behind_s = first - 1, behind_s + segment.duration_s
+        return first
 
     def _reload(self) -> None:
         """Load the playlist once more, when it is time to."""

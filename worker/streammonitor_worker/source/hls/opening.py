@@ -46,4 +46,4 @@ def open_playlist(
     client = HttpClient(waiting, None if folder else address, options.headers, options.query)
     resources = Resources(client, waiting, folder)
     shown = text.decode("utf-8", "replace")
-    return HlsTransport(resources, location, shown, wanted, waiting, where)
+    return HlsTransport(resources, location, shown, wanted, waiting, where, join_s=options.join_s)

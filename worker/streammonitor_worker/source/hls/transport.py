@@ -37,9 +37,12 @@ class HlsTransport:
         wanted: Wanted,
         waiting: Waiting,
         where: str,
+        *,
+        join_s: float = 0.0,
     ) -> None:
         self._resources = resources
         self._location = location
+        self._join_s = join_s
         self._text = text
         self._wanted = wanted
         self._waiting = waiting
@@ -113,7 +116,16 @@ class HlsTransport:
     def _open_feeds(self) -> list[SegmentFeed]:
         playlist, where = self._playlist, self._where
         if not isinstance(playlist, MasterPlaylist):
-            return [SegmentFeed(self._resources, self._location, self._waiting, where, self._text)]
+            return [
+                SegmentFeed(
+                    self._resources,
+                    self._location,
+                    self._waiting,
+                    where,
+                    self._text,
+                    join_s=self._join_s,
+                )
+            ]
         variant = playlist.variants[self.position]
         uris = [variant.uri]
         sound = _sound_of(playlist, variant)
@@ -125,6 +137,7 @@ class HlsTransport:
                 self._resources.locate(uri, self._location, where),
                 self._waiting,
                 where,
+                join_s=self._join_s,
             )
             for uri in uris
         ]

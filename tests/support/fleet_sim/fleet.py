@@ -17,13 +17,14 @@ from streammonitor_api.fleet.scripts import Scripts
 from streammonitor_api.names import WorkerId
 from tests.support.fleet_sim.auditor import Auditor
 from tests.support.fleet_sim.clock import Clock, MachineClock
-from tests.support.fleet_sim.faults import Bout, Fault, Kind, make_bouts
+from tests.support.fleet_sim.faults import Bout, Kind, make_bouts
 from tests.support.fleet_sim.host import Host
 from tests.support.fleet_sim.ledger import Ledger, ViolationError
-from tests.support.fleet_sim.link import LATE_S, Link, LinkedRedis
+from tests.support.fleet_sim.link import Link, LinkedRedis
 from tests.support.fleet_sim.operator import SimOperator
 from tests.support.fleet_sim.servers import Edit, MemoryServer, RealServer, Server, unedited
 from tests.support.fleet_sim.streams import Streams
+from tests.support.fleet_sim.strikes import Strikes
 from tests.support.fleet_sim.trace import Trace
 from tests.support.fleet_sim.worker import SimWorker, new_disk, simulated_workers
 from tests.support.fleet_sim.world import make_world
@@ -34,8 +35,6 @@ SETTLED_S = 8.0
 """At least so long: the latest messages have arrived, and the operator has seen all tables."""
 WARNING_S = 4.0
 """Before a bout the fleet is woken: some heartbeats and a cycle of the operator."""
-REDIS_STEP_S = 10.0
-"""How far the clock of Redis steps at most: a failover to another machine."""
 LAST_DEFECT_S = 500.0
 """At the end all defects are over and closed."""
 
@@ -101,13 +100,13 @@ class Simulation:
         )
         self.streams = Streams(self.shape.streams)
         self.bouts = make_bouts(
-            self._random("faults"),
+            self.random("faults"),
             self.shape.duration_s - LAST_DEFECT_S,
             self.shape.bout_every_s,
             self.shape.kinds,
         )
         self.world = make_world(
-            self._random("world"),
+            self.random("world"),
             self.streams.all,
             self.shape.duration_s - LAST_DEFECT_S,
             self.shape.defects_per_hour,
@@ -119,8 +118,8 @@ class Simulation:
         """Of all that ever were."""
         self.operators: list[Host] = []
         self._named = 0
-        self._snapshots: list[object] = []
         self.auditor = Auditor(self)
+        self.strikes = Strikes(self)
         self.result = Result(seed, self.shape.streams * self.shape.hours)
 
     # ---- the run ----
@@ -161,9 +160,9 @@ class Simulation:
 
     def _through(self, bout: Bout) -> None:
         for fault in bout.faults:
-            self.clock.at(fault.at, lambda fault=fault: self._strike(fault))  # type: ignore[misc]
+            self.clock.at(fault.at, lambda fault=fault: self.strikes.strike(fault))  # type: ignore[misc]
         self._run_until(bout.over)
-        self._heal()
+        self.strikes.heal()
         self.result.back_s.append(self.auditor.wait_until_watched())
         self._settle()
 
@@ -200,10 +199,10 @@ class Simulation:
         host.disk = new_disk()
         self.workers[host.name] = host
         self.worker_names.append(WorkerId(host.name))
-        self._start_worker(host)
+        self.start_worker(host)
         return host
 
-    def _start_worker(self, host: Host) -> None:
+    def start_worker(self, host: Host) -> None:
         process = host.start()
 
         def begin() -> None:
@@ -231,7 +230,7 @@ class Simulation:
         self.trace.note(host.name, "starts")
 
     def _host(self, name: str) -> Host:
-        random = self._random(name)
+        random = self.random(name)
         skew_s = random.uniform(-self.shape.skew_s, self.shape.skew_s)
         clock = MachineClock(self.clock, skew_s, random.uniform(0.0, 1e6))
         link = Link(self.clock, self.server, random, note=lambda text: self.trace.note(name, text))
@@ -245,109 +244,17 @@ class Simulation:
         host = self.workers.get(worker)
         return worker if host is None else host.teller
 
-    def _random(self, purpose: str) -> Random:
+    def random(self, purpose: str) -> Random:
         return Random(f"{self.seed} {purpose}")
 
-    # ---- faults ----
-
-    def _strike(self, fault: Fault) -> None:
-        self.result.faults[fault.kind] += 1
-        self.trace.note("fault", str(fault))
-        getattr(self, f"_{fault.kind.name.lower()}")(fault)
-
-    def _heal(self) -> None:
-        """The last fault is over: whoever should be there is."""
-        self.trace.note("fault", "all over")
-        for host in (*self.workers.values(), *self.operators):
-            host.link.cut, host.link.trouble = False, 0.0
-        living = [host for host in self.operators if host.alive]
-        if not living:
-            self.add_operator()
-
-    def _pick(self, fault: Fault, hosts: list[Host]) -> Host | None:
-        return hosts[int(fault.pick * len(hosts))] if hosts else None
-
-    def _some_worker(self, fault: Fault) -> Host | None:
-        return self._pick(fault, [host for host in self.workers.values() if host.alive])
-
-    def _some_operator(self, fault: Fault) -> Host | None:
-        return self._pick(fault, [host for host in self.operators if host.alive])
-
-    def _worker_death(self, fault: Fault) -> None:
-        """The process dies; it is started again on the same machine, with the same disk."""
-        if host := self._some_worker(fault):
-            self.trace.note(host.name, "dies")
-            host.trouble_until(fault.over_at)
-            host.program.die(disk_lost=False)
-            host.kill()
-            self.clock.at(fault.over_at, lambda: self._start_worker(host))
-
-    def _worker_loss(self, fault: Fault) -> None:
-        """The machine is lost; another one comes."""
-        if host := self._some_worker(fault):
-            self.trace.note(host.name, "is lost")
-            host.trouble_until(fault.over_at)
-            host.program.die(disk_lost=True)
-            host.kill()
-            del self.workers[host.name]
-            self.clock.at(fault.over_at, self.add_worker)
-
-    def _worker_pause(self, fault: Fault) -> None:
-        if (host := self._some_worker(fault)) and host.process is not None:
-            self.trace.note(host.name, "stands still")
-            host.trouble_until(fault.over_at)
-            host.process.stand_still(fault.lasts_s)
-
-    def _worker_cut(self, fault: Fault) -> None:
-        if host := self._some_worker(fault):
-            self._cut(host, fault)
-
-    def _cut(self, host: Host, fault: Fault) -> None:
-        self.trace.note(host.name, "is cut off")
-        host.trouble_until(fault.over_at)
-        host.link.cut = True
-
-        def mend() -> None:
-            host.link.cut = False
-
-        self.clock.at(fault.over_at, mend)
-
-    def _worker_trouble(self, fault: Fault) -> None:
-        if host := self._some_worker(fault):
-            self._trouble(host, fault)
-
-    def _operator_trouble(self, fault: Fault) -> None:
-        if host := self._some_operator(fault):
-            self._trouble(host, fault)
-
-    def _trouble(self, host: Host, fault: Fault) -> None:
-        self.trace.note(host.name, "has trouble with messages")
-        host.trouble_until(fault.over_at + LATE_S[1])
-        host.link.trouble = 0.05 + 0.4 * abs(fault.size)
-
-        def end() -> None:
-            host.link.trouble = 0.0
-
-        self.clock.at(fault.over_at, end)
-
-    def _worker_join(self, fault: Fault) -> None:
-        if len(self.workers) < 2 * self.shape.workers:
-            self.add_worker()
-
-    def _worker_drain(self, fault: Fault) -> None:
-        if len([host for host in self.workers.values() if host.alive]) > 2:
-            host = self._some_worker(fault)
-            process = None if host is None else host.process
-            if host is not None and process is not None:
-                self.trace.note(host.name, "drains")
-                process.do(host.program.drain)
+    # ---- ends ----
 
     def worker_superseded(self, host: Host) -> None:
         """It found another start of itself, and is started again, as a pod is."""
         self.trace.note(host.name, "is superseded")
         host.program.die(disk_lost=False)
         host.kill()
-        self.clock.after(1.0, lambda: self._start_worker(host))
+        self.clock.after(1.0, lambda: self.start_worker(host))
 
     def operator_ended(self, host: Host) -> None:
         """Another operator has taken over."""
@@ -361,69 +268,3 @@ class Simulation:
         host.program.die(disk_lost=True)
         host.kill()
         self.workers.pop(host.name, None)
-
-    def _engine_death(self, fault: Fault) -> None:
-        if host := self._some_worker(fault):
-            host.program.kill_engine(fault.size % 1.0)
-
-    def _skew(self, fault: Fault) -> None:
-        hosts = [*self.workers.values(), *self.operators]
-        if host := self._pick(fault, hosts):
-            host.clock.skew_s += fault.size * self.shape.skew_s
-            self.trace.note(host.name, f"its clock is wrong by {host.clock.skew_s:.1f} s")
-
-    def _redis_skew(self, fault: Fault) -> None:
-        self.redis_clock.skew_s += fault.size * REDIS_STEP_S
-        for host in self.workers.values():
-            host.trouble_until(self.clock.now)
-        self.trace.note("redis", f"its clock is wrong by {self.redis_clock.skew_s:.1f} s")
-
-    def _redis_outage(self, fault: Fault) -> None:
-        self.server.up = False
-        for host in self.workers.values():
-            host.trouble_until(fault.over_at)
-        self.clock.at(fault.over_at, self._redis_back)
-
-    def _redis_back(self) -> None:
-        self.server.up = True
-        self.trace.note("redis", "is back")
-
-    def _redis_loss(self, fault: Fault) -> None:
-        self.server.flush()
-        self.auditor.data_lost()
-        self._redis_outage(fault)
-
-    def _redis_rollback(self, fault: Fault) -> None:
-        """It dies, and starts from what it had written to disk some seconds ago."""
-        snapshot = self.server.snapshot()
-
-        def restart() -> None:
-            self.server.up = False
-            self.server.flush()
-            self.server.restore(snapshot)
-            self.auditor.data_lost()
-
-        self.clock.at(self.clock.now + fault.lasts_s / 2, restart)
-        self.clock.at(fault.over_at, self._redis_back)
-
-    def _operator_death(self, fault: Fault) -> None:
-        if host := self._some_operator(fault):
-            self.trace.note(host.name, "dies")
-            host.kill()
-            self.operators.remove(host)
-            self.auditor.memory_lost()
-            self.clock.at(fault.over_at, self.add_operator)
-
-    def _operator_pause(self, fault: Fault) -> None:
-        if (host := self._some_operator(fault)) and host.process is not None:
-            self.trace.note(host.name, "stands still")
-            host.trouble_until(fault.over_at)
-            host.process.stand_still(fault.lasts_s)
-
-    def _operator_second(self, fault: Fault) -> None:
-        """Another one starts, although there is one: the newer has the say."""
-        if len(self.operators) < 3:
-            self.add_operator()
-
-    def _stream_change(self, fault: Fault) -> None:
-        self.streams.change(self, self._random(f"streams {fault.at}"), abs(fault.size))

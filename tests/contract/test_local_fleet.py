@@ -96,8 +96,8 @@ def test_worker_that_dies_is_replaced_and_incidents_are_told_once(
     (fleet.monitors / "a.yaml").write_text(monitor_text("sports", {"ch1": url, "ch2": url}))
     fleet.start()
     before = fleet.await_status(watched(2), "two streams watched")
-    victim = before["workers"][0]
-    lost = next(one for one, name in owners(before).items() if name == victim["worker"])
+    lost, owner = next(iter(owners(before).items()))
+    victim = next(one for one in before["workers"] if one["worker"] == owner)
     epochs = {one["stream"]: one["epoch"] for one in before["streams"]}
 
     os.kill(victim["pid"], signal.SIGKILL)

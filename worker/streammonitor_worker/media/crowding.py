@@ -14,8 +14,9 @@ Measured in 8 s each of speech, music, both, rock, pop, plucked strings and pink
 at 64 and 128 kb/s, MP2, MP3, Opus, AC-3 and none (median where clipped, largest second elsewhere):
 
                                           crowding        crowding × overshoot
-    as it is, or limited by up to 12 dB   to 0.56         to 0.18
-    limited by 9 dB within 2 ms           to 1.07         to 0.18
+    as it is, or limited by up to 12 dB   to 0.51         to 0.05
+    saturated by 6 dB                     to 0.95         to 0.09
+    limited by 9 dB within 2 ms           to 1.05         to 0.18
     clipped by 6 dB                       0.2 to 1.8      0.0 to 0.8
     clipped by 9 dB                       0.5 to 2.3      0.0 to 1.1
 

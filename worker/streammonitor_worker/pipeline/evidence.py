@@ -6,6 +6,7 @@ suspected, as references to the decoder's frames, and encoded only when it becom
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,14 @@ class EvidenceKeeper:
             try:
                 path.write_bytes(encode_jpeg(frame))
             except OSError as error:  # a full disk must not end the watching
+                _remove(path)
                 written[name] = f"not written: {path}: {error.strerror}"
             else:
                 written[name] = str(path)
         return written
+
+
+def _remove(path: Path) -> None:
+    """Leave no picture of which the end is missing."""
+    with contextlib.suppress(OSError):  # it was never there, or the whole folder is gone
+        path.unlink()

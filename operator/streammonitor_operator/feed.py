@@ -42,7 +42,7 @@ class Feed:
         self._secrets: dict[SecretKey, SecretSeen] = {}
         self._users: dict[SecretKey, dict[MonitorKey, None]] = {}
 
-    def see(self, written: Mapping[str, Any]) -> MonitorKey:
+    def see(self, written: Mapping[str, Any]) -> None:
         """Take in a resource as it is now."""
         metadata = written["metadata"]
         key = MonitorKey(f"{metadata.get('namespace', 'default')}/{metadata['name']}")
@@ -50,7 +50,6 @@ class Feed:
         known = self._known.get(key)
         if known is None or not generation or (known.uid, known.generation) != (uid, generation):
             self._follow(key, written, uid, generation)
-        return key
 
     def forget(self, key: MonitorKey) -> None:
         """Take in that a resource is no more."""

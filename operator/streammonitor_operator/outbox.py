@@ -92,6 +92,7 @@ class Outbox:
             update = self._pending.pop(monitor, None)
             uid = self._uid_of(monitor)
             if update is None or uid is None:
+                self._delays.pop(monitor, None)
                 continue
             self._busy.add(monitor)
             try:

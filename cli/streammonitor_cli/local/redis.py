@@ -83,10 +83,6 @@ class EmbeddedRedis:
     def settings(self) -> RedisSettings:
         return RedisSettings(url=f"unix://{self._state.socket}?db=0")
 
-    @property
-    def process(self) -> subprocess.Popen[bytes] | None:
-        return self._process
-
     def start(self) -> None:
         """Start it and wait until it answers. Raises InputError."""
         self._state.socket.unlink(missing_ok=True)

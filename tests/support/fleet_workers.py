@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,12 @@ class WorkerProcess:
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
+
+
+Start = Callable[..., WorkerProcess]
+"""Starts a worker of that name, with these options."""
+Broadcast = Callable[[], str]
+"""Begins a live stream; gives its URL."""
 
 
 class PlayedOperator:

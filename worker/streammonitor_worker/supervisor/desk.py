@@ -31,19 +31,17 @@ from streammonitor_worker.engine.messages import (
 )
 from streammonitor_worker.fleetclock import FleetClock
 from streammonitor_worker.supervisor import quarantine
-from streammonitor_worker.supervisor.crew import TRUST_S
-from streammonitor_worker.supervisor.duties import (
+from streammonitor_worker.supervisor.actions import (
     Action,
     Cancel,
     Claim,
     Close,
-    Duties,
-    Duty,
     Own,
     Release,
-    State,
     Watch,
 )
+from streammonitor_worker.supervisor.crew import TRUST_S
+from streammonitor_worker.supervisor.duties import Duties, Duty, State
 from streammonitor_worker.supervisor.engines import Died, Message
 from streammonitor_worker.supervisor.orders import watch_order, without_credentials
 from streammonitor_worker.supervisor.shedding import Load, Shedding

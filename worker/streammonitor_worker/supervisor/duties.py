@@ -23,6 +23,15 @@ from typing import Any
 
 from streammonitor_api.events import Event, OpenIncident
 from streammonitor_api.incident import Incident
+from streammonitor_worker.supervisor.actions import (
+    Action,
+    Cancel,
+    Claim,
+    Close,
+    Own,
+    Release,
+    Watch,
+)
 
 CLAIM_AGAIN_S = 1.0
 """A claim that was not answered is asked for again: two heartbeats, so that a store that was away
@@ -87,60 +96,6 @@ class Assigned:
         as long as an alarm takes, is seen whole."""
         back_s = self.unwatched_s + self.alarm_s if self.unwatched_s else 0.0
         return min(back_s, LONGEST_JOIN_S)
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Have an engine watch this, or go on by a changed spec; where it is new, tell nothing yet."""
-
-    stream: str
-    spec: Any
-    join_s: float = 0.0
-    """How far back to begin where it is new; 0 where nothing was missed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Ask the store for this epoch of the stream."""
-
-    stream: str
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """Tell the engine that what it finds is to be told, after what others left and told."""
-
-    stream: str
-    epoch: int
-    left_open: tuple[OpenIncident, ...]
-    closed: tuple[Incident, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Have the engine end the stream and leave open what is open."""
-
-    stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Have the engine end the stream and close what is open as no longer wanted."""
-
-    stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close these incidents of a stream that no engine has, as no longer wanted."""
-
-    stream: str
-    epoch: int
-    left_open: tuple[OpenIncident, ...]
-
-
-Action = Watch | Claim | Own | Release | Cancel | Close
 
 
 @dataclass(slots=True)

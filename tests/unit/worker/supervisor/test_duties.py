@@ -5,20 +5,15 @@ from __future__ import annotations
 import pytest
 
 from streammonitor_api.events import OpenIncident
+from streammonitor_worker.supervisor.actions import Cancel, Claim, Close, Own, Release, Watch
 from streammonitor_worker.supervisor.duties import (
     CLAIM_AGAIN_S,
     LONGEST_JOIN_S,
     REMEMBERED_S,
     RESTART_S,
     Assigned,
-    Cancel,
-    Claim,
-    Close,
     Duties,
-    Own,
-    Release,
     State,
-    Watch,
 )
 from tests.support.builders import an_event, an_incident
 

@@ -15,8 +15,10 @@ Not a defect
     did before.
 Limits
     Music whose first 5 s come from one side only counts as lost. Both channels of a pair lost at
-    once do not, nor does the low-frequency channel. After Opus at 24 kb/s a lost channel keeps
-    an echo at -35 dBFS and is not seen.
+    once do not, nor does the low-frequency channel. In a pause without noise nothing can be known:
+    a loss that begins or ends in one does so with the next sound, and if the alarm falls due in
+    one it comes with that sound, since what was lost may have come back unheard. After Opus at
+    24 kb/s a lost channel keeps an echo at -35 dBFS and is not seen.
 Source
     The floor is audio-silence's. 20 dB above it the partner is programme and not its own fading
     away; the alarm duration of 5 s outlasts notes and effects that are panned hard to one side.

@@ -14,7 +14,8 @@ Not a defect
 Limits
     Surround sound folded into two channels (Lt/Rt) is out of phase on purpose while nothing but
     effects is heard. Only the front pair is judged: surround channels are often inverted for
-    width. Where the defect begins or ends in a pause, the next sound tells.
+    width. In a pause nothing can be known: a defect that begins or ends in one does so with the
+    next sound, and if the alarm falls due in one it comes with that sound.
 Source
     FFmpeg, libavfilter/avf_aphasemeter.c: out of phase beyond 170 degrees (a correlation of
     -0.98) for 2 s. -0.9 also catches programme with a little stereo or codec noise in it: adding

@@ -66,6 +66,27 @@ def test_loss_that_begins_in_a_pause_is_told_by_its_noise() -> None:
     assert lost(samples) == [(3.7, 11.7)]
 
 
+def test_alarm_that_falls_due_in_a_pause_comes_with_the_next_sound() -> None:
+    samples = sound(14)
+    samples[1, span(3.0, 14.0)] = 0
+    samples[:, span(6.0, 9.0)] = 0  # 5 s of loss are over at 8 s, when nobody can hear it
+
+    present = [one for one in measures(AudioChannelLoss(), clip(samples, RATE).blocks())
+               if one.present]  # fmt: skip
+    heard_lost = [one.end for one in present]
+
+    assert not any(6.01 < end <= 9.0 for end in heard_lost)
+    assert lost(samples) == [(3.0, None)]
+
+
+def test_channel_that_comes_back_in_a_pause_was_not_lost_for_long() -> None:
+    samples = sound(14)
+    samples[1, span(3.0, 6.0)] = 0
+    samples[:, span(6.0, 9.0)] = 0  # with the pause it would be 6 s
+
+    assert lost(samples) == []
+
+
 @pytest.mark.parametrize("silent", [(), (3,), (4, 5), (2, 3), (2, 3, 4, 5)])
 def test_channels_that_never_carried_are_not_lost(silent: tuple[int, ...]) -> None:
     samples = sound(15, 6)

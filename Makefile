@@ -55,7 +55,7 @@ media: $(READY)  ## Run the tests on encoded clips
 e2e: $(READY)  ## Use the package as a user would, and on a kind cluster where docker is there
 	@if docker info >/dev/null 2>&1; then \
 	  $(MAKE) --no-print-directory image || echo "no image: the tests on kind will skip" >&2; fi
-	E2E_LIMIT=$(E2E_LIMIT) $(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+	E2E_LIMIT=$(E2E_LIMIT) IMAGE=$(IMAGE) $(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 
 simulation: $(READY)  ## Run a fleet in virtual time, with faults: ARGS='--dense --seed 3'
 	$(BIN)/python -m tests.support.fleet_sim $(ARGS)

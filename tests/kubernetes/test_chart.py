@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.support.apiserver import ApiServer
-from tests.support.chart import NAMESPACE, ROOT, Chart, Manifest, Values
+from tests.support.chart import CHART, NAMESPACE, ROOT, Chart, Manifest, Values, helm
 
 _GROUPS = {
     "PriorityClass": "/apis/scheduling.k8s.io/v1/priorityclasses",
@@ -105,3 +105,22 @@ def test_server_takes_the_plain_manifest(apiserver: ApiServer) -> None:
 
     for one in objects:
         would_take(apiserver, one, home)
+
+
+def test_notes_say_what_a_cluster_without_metrics_is_missing(
+    restricted: ApiServer, tmp_path: Path
+) -> None:
+    if restricted.request("GET", "/apis/metrics.k8s.io").accepted:
+        pytest.skip(
+            "this cluster has metrics-server: without KUBECONFIG one is started that has not"
+        )
+    kubeconfig = restricted.kubeconfig(tmp_path / "kubeconfig")
+
+    said = helm(
+        *("install", "sm", str(CHART), "--namespace", NAMESPACE, "--dry-run=server"),
+        *("--set", "crds.install=false", "--kubeconfig", str(kubeconfig)),
+    )
+
+    assert said.returncode == 0, said.stderr
+    assert "this cluster measures no CPU" in said.stdout
+    assert "Install metrics-server, or set autoscaling.metric" in said.stdout

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ _KEY_WAIT = 300
 pictures of broadcast. Then the stream is one that refreshes bit by bit, without key pictures."""
 
 
-class Decoder:
+class Decoder(ABC):
     """What decoders of video and sound share."""
 
     def __init__(self, track: Track, max_pixels: int) -> None:
@@ -95,11 +96,12 @@ class Decoder:
         while frames:
             yield from self._present(frames.pop())
 
-    def _taken(self, packet: Any, at: float) -> None:
+    def _taken(self, packet: Any, at: float) -> None:  # noqa: B027  # sound takes no note of it
         """The packet presented at `at` has gone through the decoder; pictures may come later."""
 
+    @abstractmethod
     def _present(self, frame: Any) -> Iterator[Decoded]:
-        raise NotImplementedError
+        """What a decoded frame comes to."""
 
     def _time(self, stamp: int | None) -> float | None:
         return None if stamp is None else stamp * self.track.time_base + self._residue

@@ -27,9 +27,10 @@ from streammonitor_api.resource.base import ResourceModel
 from streammonitor_api.resource.detectors import DetectorEntry
 from streammonitor_api.resource.problems import explain
 from streammonitor_api.resource.profiles import settings_of
+from streammonitor_api.texts import read_small_text
 
-_LARGEST = 1 << 20
-"""Bytes. A profile that sets everything is under 10 kB; this is no profile."""
+_MOST_MIB = 1
+"""A profile that sets everything is under 10 kB; this is no profile."""
 
 
 class Profile(ResourceModel):
@@ -44,7 +45,7 @@ def read_profile(path: Path) -> list[Adjustment]:
 
     Raises InputError that names the file, the line and the field.
     """
-    text = _read(path)
+    text = read_small_text(path, "profile", most_mib=_MOST_MIB, advice="name a profile file")
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -59,20 +60,6 @@ def read_profile(path: Path) -> list[Adjustment]:
     if not isinstance(data, dict) or tree is None:
         raise InputError(f'{path}: not a profile; write "detectors:" and a list of entries')
     return list(_adjustments(_Document(path, tree, data)))
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read, {error.strerror}; name a profile file") from None
-    if len(raw) > _LARGEST:
-        raise InputError(f"{path}: more than 1 MiB is no profile; name a YAML file")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text in UTF-8; name a YAML file") from None
 
 
 class _Document:

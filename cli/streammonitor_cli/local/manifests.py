@@ -19,10 +19,11 @@ import yaml
 from streammonitor_api.errors import InputError
 from streammonitor_api.resource import KIND, ResourceError, parse_monitor
 from streammonitor_api.resource.problems import Path as FieldPath
+from streammonitor_api.texts import read_small_text
 
 SUFFIXES = (".yaml", ".yml", ".json")
-_LARGEST = 4 << 20
-"""Bytes of a file: more than any resource that a cluster would take."""
+_MOST_MIB = 4
+"""Of a file: more than any resource that a cluster would take."""
 
 Stamp = tuple[int, int, int]
 """Of a file: when it was changed (ns), its size, its inode."""
@@ -162,7 +163,7 @@ def _read_file(path: Path, known: _File) -> None:
 
 def _documents(path: Path) -> Iterator[tuple[Document, list[str]]]:
     """The resources of a file that matter here, each with what is wrong with it."""
-    text = _text(path)
+    text = read_small_text(path, "resource", most_mib=_MOST_MIB, advice="mend or remove it")
     try:
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
         contents = list(yaml.safe_load_all(text))
@@ -258,20 +259,6 @@ def _pair(node: Any, name: str | int) -> tuple[Any, Any] | None:
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     found = [pair for pair in pairs if pair[0].value == str(name)]
     return found[-1] if found else None
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read, {error.strerror}; mend or remove it") from None
-    if len(raw) > _LARGEST:
-        raise InputError(f"{path}: more than 4 MiB is no resource; split or remove it")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text in UTF-8; save it as such") from None
 
 
 def fingerprint(content: Mapping[str, Any]) -> str:

@@ -60,6 +60,8 @@ class Shape:
 
 DENSE = Shape()
 """Faults all the time."""
+OLDER = Shape(hours=1.0, bout_every_s=120.0, kinds=(Kind.REDIS_ROLLBACK,))
+"""A Redis that comes back older again and again: what was written last is what is lost."""
 LONG = Shape(workers=5, streams=200, hours=100.0, bout_every_s=8 * 3600.0, defects_per_hour=0.02)
 """What a fleet is like that is mostly left alone: 20,000 stream-hours."""
 

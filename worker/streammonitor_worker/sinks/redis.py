@@ -133,9 +133,8 @@ class RedisSink:
         """
         never_sent, unsent = self._own.opened(), self._own.incidents()
         waiting = self._spool.rewind()
-        handed_on = self._own.unclosed() - never_sent
         old = self._own.silent_since(self._wall() - KEEP_S) - unsent
-        self._own.handed_on = (handed_on | old) - set(still_open)
+        self._own.handed_on = (self._own.unclosed() - never_sent | old) - set(still_open)
         logger.info("Redis lost data; sending the last %d events again", waiting)
         self._wake()
 
@@ -183,6 +182,8 @@ class RedisSink:
                 self._send_all()
             except UnavailableError as error:
                 self._note_trouble(str(error))
+                # A Redis that answers and waits for the operator is asked often.
+                pause_s = AGAIN_S[0] if isinstance(error, LostError) else pause_s
                 self._wait(pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries
                 pause_s = min(2 * pause_s, AGAIN_S[1])
                 continue
@@ -237,8 +238,7 @@ class RedisSink:
     def now(self) -> float:
         return self._clock()
 
-    @property
-    def wall_s(self) -> float:
+    def wall(self) -> float:
         return self._wall()
 
 
@@ -265,7 +265,7 @@ class _Sender:
 
     @property
     def is_done(self) -> bool:
-        return self.spool.status.waiting == 0 and not self._unfinished
+        return not (self.spool.status.waiting or self._unfinished)
 
     def incidents(self) -> set[str]:
         """Incidents of which an event waits."""
@@ -274,8 +274,8 @@ class _Sender:
     def silent_since(self, wall_s: float) -> set[str]:
         """Those whose last event is older: whether others told them differently since, neither a
         Redis that lost its data nor the operator knows."""
-        times = {one.event.incident.id: one.event.time for one in self._waiting_events()}
-        return {name for name, time in times.items() if Moment(0.0, time).wall_ms < wall_s * 1000}
+        last = {one.event.incident.id: one.event.time for one in self._waiting_events()}
+        return {name for name, time in last.items() if Moment(0.0, time).wall_ms < wall_s * 1000}
 
     def opened(self) -> set[str]:
         """Incidents whose first event waits."""
@@ -364,7 +364,7 @@ class _Sender:
             if claim is None or claim.incarnation in (None, self._store.incarnation):
                 self._unfinished[incident] = (self._sink.now + UNADOPTED_S, told)
                 continue  # nobody has claimed it since: the next owner is to adopt it
-            self._tell(closing(told, self._sink.wall_s), self._store.merge)
+            self._tell(closing(told, self._sink.wall()), self._store.merge)
             del self._unfinished[incident]
 
 

@@ -140,7 +140,7 @@ PICTURES = {
     "life": f"life={SIZE}:mold=10:ratio=0.1:seed=7:death_color=#C83232",
     "cells": "life=size=80x45:rate=25:ratio=0.2:seed=3,scale=320:180:flags=neighbor",
     "automaton": f"cellauto={SIZE}:seed=5",
-    "gradients": f"gradients={SIZE}:c0=orange:c1=navy:nb_colors=2:x0=0:y0=0:x1=320:y1=180",
+    "gradients": f"gradients={SIZE}:c0=orange:c1=navy:nb_colors=2:x0=0:y0=0:x1=320:y1=180:seed=1",
     "sierpinski": f"sierpinski={SIZE}:seed=5",
     "dark": f"testsrc2={SIZE},eq=brightness=-0.35:contrast=0.5",
     "night": f"mandelbrot={SIZE},curves=all='0/0 1/0.25'",

@@ -193,7 +193,7 @@ class Reconciler:
         self._away = True
         if isinstance(error, LostError):
             self.mode = Mode.STARTING
-            self._has_lost = len(self.state.ledger) > 0
+            self._has_lost = bool(len(self.state.ledger) or self.state.found.epochs)
             return Outcome(Mode.AWAY, again_s=SHORTEST_TICK_S, problem=str(error))
         updates = self.reporter.report_outage(str(error), self.redis_ms, now)
         return Outcome(Mode.AWAY, tuple(updates), problem=str(error))

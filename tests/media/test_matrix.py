@@ -56,6 +56,8 @@ CASES = [
     case("h264-aac.mp4", BLANK, QUIET),
     case("h264-aac-broken.mp4", BROKEN, LOST),
     case("h264-aac.ts", BROKEN, QUIET),
+    case("h264-mp2-cut-off-later.ts", ("audio-clipping@1.941+2.2",), audio_codec="mp2", seed=8,
+         sound="loud-music", fps=Fraction(24), duration_s=9),
     case("h264-mp3-of-44100.mkv", NOISY, LOST, audio_codec="mp3", audio_rate=44100),
     case("h264-full-range-pcm.mov", BLANK, LEFT, full_range=True, audio_codec="pcm_s16le"),
     case("h264-jpeg-range.mp4", NOISY, QUIET, pix_fmt="yuvj420p"),

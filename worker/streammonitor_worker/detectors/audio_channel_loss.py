@@ -46,8 +46,12 @@ if TYPE_CHECKING:
 _PAIRS = (("FL", "FR"), ("SL", "SR"), ("BL", "BR"), ("FLC", "FRC"), ("TFL", "TFR"), ("TBL", "TBR"))
 _CARRIED_S = 1.0
 """Sound that a channel other than the front pair must have carried: more than a start-up click."""
+_BRIEF_S = 0.05
+"""A shorter silence is an edge: at the end of a file, or before a pause, one channel dies away a
+little sooner. It must not make a loss that is over go on."""
 _PAUSES = 2.0
 """How many times its longest pause such a channel must be silent to be lost."""
+_ROUNDING_S = 1e-6
 _FORGET_S = 3600.0
 """A longest pause counts for half after this long: yesterday's programme had other pauses."""
 
@@ -255,6 +259,8 @@ class _Comparison:
             yield self._lost_since, end, True
 
     def _may_be_lost(self, silent_s: float) -> bool:
+        if silent_s < _BRIEF_S - _ROUNDING_S:
+            return False
         if self._front:
             return True
         return self._carried_s >= _CARRIED_S and silent_s > _PAUSES * self._longest_pause_s

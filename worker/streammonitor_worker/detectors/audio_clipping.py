@@ -48,6 +48,8 @@ _MEMORY_S = 1.0
 _SHAPE_WEIGHT = 1 / 3
 """What a run counts for that is recognised by its shape only: saturated music has up to 16 such
 a second in one channel, clipped programme 20 to 4,000."""
+_CROWDED_SHARE = 0.5
+"""Of the crowding of a whole second, what a block of it has that was clipped."""
 _GOES_ON = 1 / 3
 """Share of `repeats` at which clipping that has begun goes on: hysteresis."""
 _CHAIN_S = 0.05
@@ -96,13 +98,17 @@ class _Block:
     first: float = float("inf")
     last: float = float("-inf")
     """Where the first run begins and the last one ends."""
+    crowded: bool = False
+    """It belongs to a second in which samples crowd."""
     longest: int = 0
     """Samples of the longest run; 0 where they are known by crowding or overshoot only."""
 
-    def crowds(self, channels: NDArray[np.bool_]) -> bool:
-        """Whether it is one of those that make these channels crowded."""
+    def crowds(self, channels: NDArray[np.bool_], usual: NDArray[np.float64]) -> bool:
+        """Whether it is one of those that make these channels as crowded as they are: loud music
+        that follows what was clipped crowds a little as well."""
         below, near = self.crowd[:2, channels]
-        return bool(self.hot) and bool((near > np.maximum(crowding.CROWDED * below, 1)).any())
+        least = np.maximum(crowding.CROWDED, _CROWDED_SHARE * usual[channels])
+        return bool(self.hot) and bool((near > np.maximum(least * below, 1)).any())
 
 
 class AudioClipping(Detector[Sound]):
@@ -145,7 +151,7 @@ class AudioClipping(Detector[Sound]):
             start = self._before(min(recent.first for recent in self._blocks))
         else:
             start = self._until
-        if block.last > start and value >= self.settings.repeats * _GOES_ON:
+        if block.last > start and self._goes_on(value, start, sound.end):
             self._until = block.last
             yield Measure(start, block.last, True, value, evidence=self._evidence(sound, value))
         elif sound.end - start > _MEMORY_S:
@@ -195,14 +201,27 @@ class AudioClipping(Detector[Sound]):
         begin = sound.end - _MEMORY_S + _GAP_S
         recent = [block for block in self._blocks if block.end > begin]
         runs = float(np.max(sum(block.counts for block in recent)))
-        crowded = crowding.is_crowded(np.sum([block.crowd for block in recent], axis=0), sound.rate)
+        counts = np.sum([block.crowd for block in recent], axis=0)
+        crowded = crowding.is_crowded(counts, sound.rate)
         if crowded.any():
-            blocks = [block for block in recent if block.crowds(crowded)]
+            usual = crowding.crowding(counts)
+            blocks = [block for block in recent if block.crowds(crowded, usual)]
             for block in blocks:
                 block.first = min(block.first, block.hot[0][0])
                 block.last = max(block.last, block.hot[-1][1])
+                block.crowded = True
             runs = max(runs, sum(len(block.hot) for block in blocks) * _SHAPE_WEIGHT)
         return round(runs, 2)
+
+    def _goes_on(self, value: float, since: float, now: float) -> bool:
+        """Whether there are enough runs also after those until `since`: a lone one in what
+        follows is not the defect."""
+        least = self.settings.repeats * _GOES_ON
+        after = [block for block in self._blocks if block.last > since]
+        if value < least or not after:
+            return False
+        runs = float(np.max(sum(block.counts for block in after)))
+        return runs >= least * (now - since) or any(block.crowded for block in after)
 
     def _before(self, first: float) -> float:
         """Where the hot chunks begin that lead up to the first run."""

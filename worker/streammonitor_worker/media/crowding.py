@@ -69,17 +69,23 @@ def count(sound: Sound) -> F64:
     return np.array((below - near, near, at, everything), float)
 
 
+def crowding(counts: F64) -> F64:
+    """Samples above 0.9 for one from 0.7 to 0.9: (channels,)."""
+    below, near = counts[:2]
+    return np.asarray(near / np.maximum(below, 1))
+
+
 def is_crowded(counts: F64, rate: int) -> NDArray[np.bool_]:
     """Whether these counts, of a second, are those of clipped sound: (channels,)."""
-    below, near, at, everything = counts
-    crowding = near / np.maximum(below, 1)
+    _, near, at, everything = counts
+    crowded_by = crowding(counts)
     overshoot = at / np.maximum(near, 1)
     share = rate / _REFERENCE_RATE
     beyond = (
-        (crowding >= CROWDED)
-        & (crowding * overshoot >= _CROWDED_BEYOND)
+        (crowded_by >= CROWDED)
+        & (crowded_by * overshoot >= _CROWDED_BEYOND)
         & (near >= _FEWEST * share)
     )
-    alone = (crowding >= _CROWDED_ALONE) & (near >= _FEWEST_ALONE * share)
+    alone = (crowded_by >= _CROWDED_ALONE) & (near >= _FEWEST_ALONE * share)
     crowded: NDArray[np.bool_] = (beyond | alone) & (near <= _DENSEST * everything)
     return crowded

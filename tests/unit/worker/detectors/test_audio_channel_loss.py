@@ -87,6 +87,14 @@ def test_channel_that_comes_back_in_a_pause_was_not_lost_for_long() -> None:
     assert lost(samples) == []
 
 
+def test_channel_that_dies_away_first_at_the_end_is_not_lost_again() -> None:
+    samples = sound(14)
+    samples[1, span(3.0, 12.5)] = 0
+    samples[1, span(13.99, 14.0)] = 0
+
+    assert lost(samples) == [(3.0, 12.5)]
+
+
 @pytest.mark.parametrize("silent", [(), (3,), (4, 5), (2, 3), (2, 3, 4, 5)])
 def test_channels_that_never_carried_are_not_lost(silent: tuple[int, ...]) -> None:
     samples = sound(15, 6)

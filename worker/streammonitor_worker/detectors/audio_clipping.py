@@ -16,10 +16,10 @@ Limits
     Clipped and then turned down is not seen. A square wave at full scale counts as clipped, and so
     do speech and tones driven 10 dB into soft saturation. Tones above 2 kHz and white noise have
     no runs of that length. Found after a lossy codec, or none, are all of 98 programmes clipped
-    by 12 dB, 97 by 9 dB, 70 by 6 dB and 14 by 3 dB (speech, music, both, rock, pop, plucked
-    strings and pink noise, through AAC at 64 and 128 kb/s, MP2, MP3, Opus and AC-3); 1 of 490 that
-    were limited, saturated or left as they were counts as clipped. In a pause nothing is clipped:
-    a defect that begins or ends in one does so with the first or the last clipped sound.
+    by 12 dB, 97 by 9 dB, 69 by 6 dB and 14 by 3 dB (speech, music, both, rock, pop, plucked
+    strings and pink noise, through AAC at 64 and 128 kb/s, MP2, MP3, Opus and AC-3); none of 490
+    that were limited, saturated or left as they were counts as clipped. In a pause nothing is
+    clipped: a defect that begins or ends in one does so with the first or the last clipped sound.
 Source
     Teledyne LeCroy (Frontline) Audio Expert System, clipping event: 12 consecutive samples at
     48 kHz and 16 bits, 3 at 8 kHz, 24 at 96 kHz.

@@ -109,7 +109,7 @@ end""",
     Mutation(
         "a new owner adopts nothing",
         DEATHS,
-        "never closed|told twice",
+        "never closed|told twice|never told",
         script="claim",
         piece="incidents[#incidents + 1] = redis.call('HGET', KEYS[7], id)",
     ),

@@ -59,6 +59,9 @@ class Fact(Enum):
 
     RAISED = auto()
     """It is assigned to us under a newer epoch."""
+    DEFERRED = auto()
+    """The same, while another worker owns it: the claim that was asked for came too late, and the
+    next one waits for an overlap."""
     WARM = auto()
     """It was watched for long enough."""
     LATE = auto()
@@ -265,7 +268,8 @@ class Duties:
         if wanted.spec != before.spec:
             actions.append(Watch(stream, wanted.spec))
         if wanted.epoch > before.epoch:
-            actions += self._meet(duty, Fact.RAISED, now)
+            deferred = wanted.overlap_s > 0 and not duty.claimed
+            actions += self._meet(duty, Fact.DEFERRED if deferred else Fact.RAISED, now)
         return actions + self._warm(duty, now)
 
     def _begin(self, stream: str, wanted: Assigned, now: float) -> list[Action]:
@@ -343,6 +347,7 @@ _TABLE: dict[tuple[State, Fact], tuple[State, _Act]] = {
     (State.WARMING, Fact.LOST): (State.WARMING, _watch),
     (State.CLAIMING, Fact.LATE): (State.CLAIMING, _claim),
     (State.CLAIMING, Fact.RAISED): (State.CLAIMING, _claim),
+    (State.CLAIMING, Fact.DEFERRED): (State.WARMING, _nothing),
     (State.CLAIMING, Fact.GRANTED): (State.OWNING, _own),
     (State.CLAIMING, Fact.REFUSED): (State.LEAVING, _release),
     (State.CLAIMING, Fact.MOVED): (State.LEAVING, _release),

@@ -43,6 +43,16 @@ def test_failover_claims_at_once_and_owns_what_was_left() -> None:
     assert duties.held() == {ONE: 7}
 
 
+def test_claim_that_came_too_late_waits_for_the_overlap_of_the_next() -> None:
+    duties = Duties()
+    duties.assign(0.0, assigned(6))
+
+    assert duties.assign(5.0, assigned(8, overlap_s=5.0)) == []
+    assert duties.pass_time(20.0) == []
+    assert duties.watched(21.0, ONE) == []
+    assert duties.pass_time(26.0) == [Claim(ONE, 8)]
+
+
 @pytest.mark.parametrize(
     ("unwatched_s", "alarm_s", "join_s"),
     [(0.0, 5.0, 0.0), (6.0, 5.0, 11.0), (6.0, 0.0, 6.0), (600.0, 5.0, LONGEST_JOIN_S)],

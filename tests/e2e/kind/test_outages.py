@@ -46,7 +46,7 @@ def rest(watching: Watching) -> dict[str, Claim]:
     """Have a stream on each worker: no other place is better, so none moves of itself."""
     watching.watch(count=WORKERS)
     watching.await_open("live")
-    owners = watching.owners()
+    owners = watching.await_rest()
     assert len({worker for worker, _ in owners.values()}) == WORKERS
     return owners
 

@@ -68,6 +68,15 @@ def first_picture_of_others(
     return min(found, key=lambda one: one.picture, default=None)
 
 
+def is_at_rest(sightings: Iterable[Sighting], for_s: float) -> bool:
+    """Whether one worker alone has watched a stream, under one claim, for so long."""
+    rows = sorted(sightings, key=lambda one: one.seen)
+    last = rows[-1]
+    lately = [one for one in rows if one.seen > last.seen - for_s]
+    claims = {(one.worker, one.epoch, one.state) for one in lately}
+    return claims == {(last.worker, last.epoch, "watching")} and last.seen - rows[0].seen > for_s
+
+
 def _watched(sightings: Iterable[Sighting]) -> Iterator[Span]:
     """Times in which a worker watched."""
     workers = defaultdict(list)

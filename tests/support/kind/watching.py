@@ -10,12 +10,15 @@ from tests.support.kind.gaps import (
     Claim,
     Sighting,
     first_picture_of_others,
+    is_at_rest,
     longest_gap_s,
     unwatched_s,
 )
 from tests.support.kind.programs import Cluster, Manifest
 from tests.support.kind.scenery import WEBHOOK, Notification, Scenery, a_monitor, a_stream
 
+REST_S = 15.0
+"""Longer than it takes to measure what a stream weighs, and to move it over that."""
 WATCHED_S = 15.0
 """Within this a monitor that was applied is watched."""
 
@@ -68,6 +71,18 @@ class Watching:
             if newest is not None:
                 found[stream] = newest.worker, newest.epoch
         return found
+
+    def await_rest(self, within_s: float = 120.0) -> dict[str, Claim]:
+        """Until streams stay where they are; returns who watches them.
+
+        What they weigh is known some seconds after they were opened, and may move some of them.
+        """
+
+        def are_at_rest() -> bool:
+            return all(is_at_rest(rows, REST_S) for rows in self._seen().values())
+
+        self.cluster.await_true(are_at_rest, "streams stay where they are", within_s)
+        return self.owners()
 
     def await_open(self, name: str, within_s: float = 30.0) -> Manifest:
         """The only open incident of a monitor, as its status shows it."""

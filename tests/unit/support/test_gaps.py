@@ -8,6 +8,7 @@ from tests.support.kind.figures import percentile
 from tests.support.kind.gaps import (
     Sighting,
     first_picture_of_others,
+    is_at_rest,
     longest_gap_s,
     unwatched_s,
 )
@@ -64,6 +65,14 @@ def test_worker_that_comes_back_is_another_claim() -> None:
 
     assert first_picture_of_others(rows, ("a", 1), 10.2) == seen("a", 2, 13.0)[0]
     assert first_picture_of_others(rows[:2], ("a", 1), 10.2) is None
+
+
+def test_stream_that_moves_is_not_at_rest() -> None:
+    stays = seen("a", 1, *(float(n) for n in range(20)))
+
+    assert is_at_rest(stays, 10.0)
+    assert not is_at_rest(stays, 30.0)
+    assert not is_at_rest(stays + seen("b", 2, 15.5, 16.5), 10.0)
 
 
 def test_percentile_is_a_value_that_was_measured() -> None:

@@ -180,6 +180,11 @@ class Ownership:
         return max(self.highest_epoch, self.owner_epoch, self.target_epoch)
 
     @property
+    def over(self) -> Epoch:
+        """The highest epoch at which nobody may own the stream any more."""
+        return Epoch(max((self.owner_epoch or self.highest) - 1, NO_EPOCH))
+
+    @property
     def is_moving(self) -> bool:
         return self.phase in (Phase.MOVING, Phase.CALLING_OFF)
 

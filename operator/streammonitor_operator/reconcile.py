@@ -77,7 +77,9 @@ class Store(Writes, Protocol):
     def restore_incidents(
         self, term: Term, still_open: Iterable[OpenIncident], closed: Iterable[FleetEvent]
     ) -> int: ...
-    def restore_epochs(self, term: Term, epochs: Mapping[StreamKey, Epoch]) -> None: ...
+    def restore_epochs(
+        self, term: Term, unwanted: Mapping[StreamKey, Epoch], over: Mapping[StreamKey, Epoch]
+    ) -> None: ...
 
 
 class Mode(StrEnum):
@@ -238,7 +240,9 @@ class Reconciler:
         if not self._has_lost and not len(self.state.ledger):
             self._find()
         elif self._has_lost:
-            self._restore(self.term)
+            ledger = self.state.ledger
+            # Before any claim is taken: assignments are written only when workers were heard.
+            self._restore(self.term, {stream: ledger[stream].over for stream in ledger})
             self._store.hold_term(self.term)
         self._written = Written()
         self.reporter.restart()
@@ -261,7 +265,7 @@ class Reconciler:
         # Redis may have been away, and come back older, between two cycles.
         self._away |= seen.written.is_before(self._written)
         if self._away and self.mode is Mode.RUNNING and self.term is not None:
-            self._restore(self.term)
+            self._restore(self.term, {})
             self.reporter.restart()
             self._is_repeating = True
         self._written = seen.written
@@ -279,13 +283,13 @@ class Reconciler:
             self._repeat_assignments()
         return seen
 
-    def _restore(self, term: Term) -> None:
+    def _restore(self, term: Term, over: Mapping[StreamKey, Epoch]) -> None:
         """Write back what nobody may know any more if Redis lost it: incidents of owners that are
-        dead or asleep, and epochs of streams that nobody wants."""
+        dead or asleep, epochs of streams that nobody wants, and those that are over."""
         still_open = [one for some in self.state.incidents.values() for one in some.values()]
         closed = self.state.closed_since(self.redis_ms - RESTORED_MS)
         restored = self._store.restore_incidents(term, still_open, closed)
-        self._store.restore_epochs(term, self.state.found.epochs)
+        self._store.restore_epochs(term, self.state.found.epochs, over)
         if restored:
             self.state.notice(f"Redis lost {restored} incidents; written back", logging.WARNING)
 

@@ -130,9 +130,24 @@ def test_epoch_of_a_stream_that_nobody_wants_is_written_back(fleet: Fleet) -> No
     term = fleet.operator.start_term("home", "a")
     sleeper, stream = fleet.worker("w1"), StreamKey(STREAM)
 
-    fleet.operator.restore_epochs(term, {stream: Epoch(7)})
-    fleet.operator.restore_epochs(term, {stream: Epoch(3)})
+    fleet.operator.restore_epochs(term, {stream: Epoch(7)}, {})
+    fleet.operator.restore_epochs(term, {stream: Epoch(3)}, {})
 
     with pytest.raises(FencedError):
         sleeper.claim(stream, Epoch(7), again=True)
     assert fleet.operator.read_epochs() == {stream: 7}
+
+
+def test_worker_that_was_replaced_stays_fenced_while_assignments_are_not_written_yet(
+    fleet: Fleet,
+) -> None:
+    """Its claim is older than one that the operator knows of, whose owner is away just now."""
+    term = fleet.operator.start_term("home", "a")
+    replaced, owner, stream = fleet.worker("w1"), fleet.worker("w2"), StreamKey(STREAM)
+
+    fleet.operator.restore_epochs(term, {}, {stream: Epoch(2)})
+
+    with pytest.raises(LostError):
+        replaced.claim(stream, Epoch(2), again=True)
+    owner.claim(stream, Epoch(3), again=True)
+    assert fleet.operator.read_claims()[stream].epoch == 3

@@ -154,9 +154,10 @@ class FleetModel:
         if stream in self.forgotten:
             return FENCED
         if self.assigned.get(worker, {}).get(stream) != epoch:
-            if worker in self.assigned and epoch <= self.epochs.get(stream, 0):
+            is_known = epoch <= self.epochs.get(stream, 0)
+            if worker in self.assigned and is_known:
                 return FENCED
-            if not again:
+            if not again or is_known:
                 return LOST
         before = [(held.epoch, held.at_ms), *held.before][:8] if held else []
         self.claims[stream] = Holder(epoch, worker, incarnation, self.now_ms, before)

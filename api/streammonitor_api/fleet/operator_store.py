@@ -214,10 +214,14 @@ class OperatorStore:
             calls.append(Call("restore_stream", [keys.term, *own], arguments))
         return sum(int(check_term(reply)[1]) for reply in self._scripts.run_many(calls))
 
-    def restore_epochs(self, term: Term, epochs: Mapping[StreamKey, Epoch]) -> None:
-        """Write back epochs of streams that nobody wants, where Redis knows none or older ones."""
-        pairs = [(stream, str(epoch)) for stream, epoch in epochs.items()]
-        self._put("restore_epochs", [self.keys.epochs, self.keys.forgotten], term, pairs)
+    def restore_epochs(
+        self, term: Term, unwanted: Mapping[StreamKey, Epoch], over: Mapping[StreamKey, Epoch]
+    ) -> None:
+        """Write back the epochs of streams that nobody wants, and those of the others that are
+        over, where Redis knows none or older ones."""
+        some = [(stream, str(epoch), "1") for stream, epoch in unwanted.items()]
+        some += [(stream, str(epoch), "0") for stream, epoch in over.items()]
+        self._put("restore_epochs", [self.keys.epochs, self.keys.forgotten], term, some)
 
     # Coverage
 
@@ -254,7 +258,7 @@ class OperatorStore:
         return read_hash(self._scripts, key)
 
     def _put(
-        self, script: str, keys: list[str], term: Term, pairs: Sequence[tuple[str, str]]
+        self, script: str, keys: list[str], term: Term, pairs: Sequence[tuple[str, ...]]
     ) -> None:
         """Write many fields; in pieces, so that no worker's beat waits long for its turn."""
         calls = [

@@ -9,8 +9,8 @@
 --         {'withdrawn', epoch assigned or 0}: the operator does not want it there any more
 --         {'unassigned'}: Redis lost the assignment, or all it knew: wait for the operator
 -- A later start of the same worker may take over its claim. One that was held before is granted
--- also where Redis knows of no assignments of the worker, or never handed out that epoch, nor a
--- later one: it lost them, or came back with older data than it had.
+-- also where Redis never handed out that epoch, nor a later one: it lost them, or came back with older
+-- data than it had.
 local stream, epoch, worker, incarnation = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 if is_blank(KEYS[9]) then
   return {'unassigned'}
@@ -49,7 +49,7 @@ if assigned ~= epoch then
   if handed_out >= epoch and redis.call('HEXISTS', KEYS[4], worker) == 1 then
     return {'withdrawn', assigned}
   end
-  if ARGV[5] ~= '1' then
+  if handed_out >= epoch or ARGV[5] ~= '1' then
     return {'unassigned'}
   end
 end

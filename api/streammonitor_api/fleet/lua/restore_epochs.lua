@@ -1,18 +1,20 @@
--- Writes back epochs of streams that nobody wants now: whoever watched one stays fenced.
+-- Writes back epochs that are over: whoever watched at one of them stays fenced.
 -- uses: term
 --
 -- KEYS  1 term  2 epochs  3 forgotten
--- ARGV  1 term, then pairs: stream, epoch
+-- ARGV  1 term, then of three: stream, epoch, 1 if nobody wants the stream, else 0
 -- Returns {'ok'} | {'lost'} | {'fenced', term, name}
 local refusal = refuse_term(KEYS[1], ARGV[1])
 if refusal then
   return refusal
 end
-for index = 2, #ARGV, 2 do
+for index = 2, #ARGV, 3 do
   local stream, epoch = ARGV[index], tonumber(ARGV[index + 1])
   if tonumber(redis.call('HGET', KEYS[2], stream) or 0) < epoch then
     redis.call('HSET', KEYS[2], stream, epoch)
-    redis.call('ZADD', KEYS[3], now_ms(), stream)
+    if ARGV[index + 2] == '1' then
+      redis.call('ZADD', KEYS[3], now_ms(), stream)
+    end
   end
 end
 return {'ok'}

@@ -176,14 +176,14 @@ def test_crash_names_the_stream_it_happened_in(
 
 def test_engine_dies_with_its_supervisor() -> None:
     script = (
-        "import sys, time\n"
+        "import sys\n"
         "from streammonitor_worker.supervisor.engines import EngineProcess\n"
         "ready = []\n"
         "engine = EngineProcess(0, lambda *said: print(engine.pid, flush=True))\n"
-        "time.sleep(60)\n"
+        "sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as supervisor:
         assert supervisor.stdout is not None
         pid = int(supervisor.stdout.readline())

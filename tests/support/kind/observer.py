@@ -53,12 +53,12 @@ class Watcher:
     """Asks one worker, until its address is not listed any more."""
 
     def __init__(self, address: str, notes: Notes) -> None:
-        self.address, self.notes, self.listed = address, notes, True
+        self.address, self.notes, self.ended = address, notes, threading.Event()
         threading.Thread(target=self.watch, daemon=True).start()
 
     def watch(self) -> None:
         connection: http.client.HTTPConnection | None = None
-        while self.listed:
+        while not self.ended.wait(ASK_EVERY_S):
             try:
                 connection = connection or http.client.HTTPConnection(self.address, 8080, timeout=1)
                 connection.request("GET", "/streams")
@@ -66,7 +66,6 @@ class Watcher:
                 self.notes.note(shown, time.time())
             except (OSError, ValueError, http.client.HTTPException):
                 connection = None  # it starts, ends or is dead: what it told last stands
-            time.sleep(ASK_EVERY_S)
 
 
 def worker_addresses(namespace: str) -> set[str]:
@@ -84,7 +83,8 @@ def worker_addresses(namespace: str) -> set[str]:
 
 def follow_workers(namespace: str, notes: Notes) -> None:
     watchers: dict[str, Watcher] = {}
-    while True:
+    ended = threading.Event()  # never: the pod's end is the program's
+    while not ended.is_set():
         try:
             addresses = worker_addresses(namespace)
         except (OSError, ValueError):
@@ -92,8 +92,8 @@ def follow_workers(namespace: str, notes: Notes) -> None:
         for address in addresses - watchers.keys():
             watchers[address] = Watcher(address, notes)
         for address in watchers.keys() - addresses:
-            watchers.pop(address).listed = False
-        time.sleep(LIST_EVERY_S)
+            watchers.pop(address).ended.set()
+        ended.wait(LIST_EVERY_S)
 
 
 def main() -> None:

@@ -180,8 +180,8 @@ def test_missing_extra_is_told_not_traced() -> None:
 
 def test_warning_of_a_library_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with log_told():
-        logging.getLogger("some.library").warning("no %s\nno cry", "collector")
-        logging.getLogger("some.library").info("nobody wants to know")
+        logging.getLogger("some.package").warning("no %s\nno cry", "collector")
+        logging.getLogger("some.package").info("nobody wants to know")
 
     assert capsys.readouterr().err == "streammonitor: no collector?no cry\n"
 

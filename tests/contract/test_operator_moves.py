@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.fleet_rig import FleetRig, a_monitor
+from tests.support.fleet_rig import FleetRig, ToyWorker, a_monitor
+
+
+def midway(rig: FleetRig) -> tuple[ToyWorker, ToyWorker]:
+    """Two of four streams are on their way from the first worker to the second."""
+    (a,) = rig.start("a")
+    rig.apply(a_monitor(streams=4, overlap_s=20))
+    rig.until(rig.all_watched)
+    (b,) = rig.start("b")
+    rig.until(lambda: len(b.has) == 2)
+    return a, b
 
 
 def test_new_worker_takes_over_without_a_gap(rig: FleetRig) -> None:
@@ -68,11 +78,7 @@ def test_move_to_a_worker_that_cannot_decode_is_called_off(rig: FleetRig) -> Non
 
 
 def test_target_goes_on_when_the_owner_dies(rig: FleetRig) -> None:
-    (a,) = rig.start("a")
-    rig.apply(a_monitor(streams=4, overlap_s=20))
-    rig.until(rig.all_watched)
-    (b,) = rig.start("b")
-    rig.until(lambda: len(b.has) == 2)
+    a, b = midway(rig)
     rig.run(1)
 
     a.kill()
@@ -83,11 +89,7 @@ def test_target_goes_on_when_the_owner_dies(rig: FleetRig) -> None:
 
 
 def test_streams_of_both_dead_workers_are_placed(rig: FleetRig) -> None:
-    (a,) = rig.start("a")
-    rig.apply(a_monitor(streams=4, overlap_s=20))
-    rig.until(rig.all_watched)
-    (b,) = rig.start("b")
-    rig.until(lambda: len(b.has) == 2)
+    a, b = midway(rig)
 
     a.kill()
     b.kill()

@@ -44,8 +44,7 @@ def test_drained_worker_watches_until_others_have_taken_over(
 ) -> None:
     old = start("old")
     spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(old.name, spec)
+    operator.give(old.name, spec)
     operator.await_row(old.name, spec, "watching")
     port = operator.port(old.name)
 
@@ -64,8 +63,7 @@ def test_worker_without_takers_ends_when_its_time_is_over(
 ) -> None:
     worker = start("one", "--drain", "1s")
     spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(worker.name, spec)
+    operator.give(worker.name, spec)
     operator.await_row(worker.name, spec, "watching")
 
     worker.send(signal.SIGTERM)
@@ -79,8 +77,7 @@ def test_unwanted_stream_is_closed_as_cancelled(
     worker = start("one")
     assert operator.port(worker.name)
     spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(worker.name, spec)
+    operator.give(worker.name, spec)
     operator.await_event("opened")
 
     operator.scripts.client.hdel(operator.store.keys.specs, spec.stream)
@@ -109,8 +106,7 @@ def test_events_of_an_outage_come_when_redis_is_back(
     worker = start("one")
     port = operator.port(worker.name)
     spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(worker.name, spec)
+    operator.give(worker.name, spec)
     operator.await_row(worker.name, spec, "watching")
 
     server.stop()  # which keeps nothing: it loses all its data

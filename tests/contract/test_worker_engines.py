@@ -6,10 +6,12 @@ import json
 import os
 import signal
 
+from streammonitor_api.fleet.records import StreamSpec
 from tests.support.fleet_workers import (
     Broadcast,
     PlayedOperator,
     Start,
+    WorkerProcess,
     a_spec,
     ask,
     engines_of,
@@ -18,14 +20,21 @@ from tests.support.fleet_workers import (
 from tests.support.waiting import wait_until
 
 
-def test_engines_die_with_their_worker(
+def a_watcher(
     start: Start, operator: PlayedOperator, broadcast: Broadcast
-) -> None:
+) -> tuple[WorkerProcess, int, StreamSpec]:
+    """A worker, its port, and the stream that it was given."""
     worker = start("one")
     port = operator.port(worker.name)
     spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(worker.name, spec)
+    operator.give(worker.name, spec)
+    return worker, port, spec
+
+
+def test_engines_die_with_their_worker(
+    start: Start, operator: PlayedOperator, broadcast: Broadcast
+) -> None:
+    worker, port, spec = a_watcher(start, operator, broadcast)
     operator.await_row(worker.name, spec, "watching")
     (engine,) = engines_of(port).values()
 
@@ -38,11 +47,7 @@ def test_engines_die_with_their_worker(
 def test_killed_engine_is_back_and_its_incident_goes_on(
     start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    worker = start("one")
-    port = operator.port(worker.name)
-    spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(worker.name, spec)
+    worker, port, spec = a_watcher(start, operator, broadcast)
     operator.await_event("opened")
     engine = engines_of(port)[0]
 
@@ -58,11 +63,7 @@ def test_killed_engine_is_back_and_its_incident_goes_on(
 def test_engine_that_hangs_is_replaced(
     start: Start, operator: PlayedOperator, broadcast: Broadcast
 ) -> None:
-    worker = start("one")
-    port = operator.port(worker.name)
-    spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(worker.name, spec)
+    worker, port, spec = a_watcher(start, operator, broadcast)
     operator.await_row(worker.name, spec, "watching")
     engine = engines_of(port)[0]
 
@@ -78,8 +79,7 @@ def test_stream_whose_engine_keeps_dying_is_put_in_quarantine(
     url = broadcast()
     good, bad = a_spec("good", url), a_spec("bad", url)
     worker = start("one", "--engines", "1")
-    operator.want(good, bad)
-    operator.assign(worker.name, good, bad)
+    operator.give(worker.name, good, bad)
     port = operator.port(worker.name)
 
     def kill_the_engine_of_the_bad_one() -> None:

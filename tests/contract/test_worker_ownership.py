@@ -41,8 +41,7 @@ def test_killed_worker_is_replaced_and_its_incident_goes_on(
     first, second = start("first"), start("second")
     assert operator.port(first.name) != operator.port(second.name)
     spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(first.name, spec)
+    operator.give(first.name, spec)
     opened = operator.await_event("opened")
 
     first.send(signal.SIGKILL)
@@ -89,8 +88,7 @@ def test_planned_move_leaves_no_gap_and_doubles_nothing(
     old, new = start("old"), start("new")
     assert operator.port(old.name) != operator.port(new.name)
     spec = a_spec("one", long_black.url)
-    operator.want(spec)
-    operator.assign(old.name, spec)
+    operator.give(old.name, spec)
     opened = operator.await_event("opened").told.event.incident
 
     operator.assign(new.name, spec, overlap_s=2.0)
@@ -116,8 +114,7 @@ def test_worker_that_slept_through_its_failover_tells_nothing_twice(
     first, second = start("first"), start("second")
     assert operator.port(first.name) != operator.port(second.name)
     spec = a_spec("one", broadcast())
-    operator.want(spec)
-    operator.assign(first.name, spec)
+    operator.give(first.name, spec)
     operator.await_event("opened")
 
     first.send(signal.SIGSTOP)  # its engine goes on, and finds the end of the defect

@@ -150,7 +150,6 @@ def test_http_stream_without_an_end_is_live_and_comes_back(
 
     def stream(exchange: Exchange) -> None:
         exchange.start(200, Connection="close")
-        exchange.handler.close_connection = True
         for begin in range(next(beginnings, 0), len(clip), DATAGRAM):
             exchange.write(clip[begin : begin + DATAGRAM])
 
@@ -171,7 +170,6 @@ def test_http_file_of_unknown_length_is_watched_once(
 
     def send(exchange: Exchange) -> None:
         exchange.start(200, Connection="close")
-        exchange.handler.close_connection = True
         exchange.write(data)
 
     server.routes[name] = send
@@ -189,7 +187,6 @@ def test_picture_that_a_broken_connection_cut_off_is_no_damage(
 
     def stream(exchange: Exchange) -> None:
         exchange.start(200, Connection="close")
-        exchange.handler.close_connection = True
         exchange.write(clip[next(beginnings, 0) : len(clip) // 2 + DATAGRAM // 2])
 
     server.routes["live.ts"] = stream

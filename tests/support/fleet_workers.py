@@ -102,6 +102,11 @@ class PlayedOperator:
         changes = [Assign(one.stream, one.revision, overlap_s) for one in specs]
         self.store.assign(self.term, worker, changes)
 
+    def give(self, worker: WorkerId, *specs: StreamSpec) -> None:
+        """Have new streams watched by a worker."""
+        self.want(*specs)
+        self.assign(worker, *specs)
+
     def withdraw(self, worker: WorkerId, *specs: StreamSpec) -> None:
         self.store.assign(self.term, worker, [Withdraw(one.stream) for one in specs])
 

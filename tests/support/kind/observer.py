@@ -83,8 +83,7 @@ def worker_addresses(namespace: str) -> set[str]:
 
 def follow_workers(namespace: str, notes: Notes) -> None:
     watchers: dict[str, Watcher] = {}
-    ended = threading.Event()  # never: the pod's end is the program's
-    while not ended.is_set():
+    while True:
         try:
             addresses = worker_addresses(namespace)
         except (OSError, ValueError):
@@ -93,7 +92,7 @@ def follow_workers(namespace: str, notes: Notes) -> None:
             watchers[address] = Watcher(address, notes)
         for address in watchers.keys() - addresses:
             watchers.pop(address).ended.set()
-        ended.wait(LIST_EVERY_S)
+        time.sleep(LIST_EVERY_S)  # the pace of its questions: nothing is awaited here
 
 
 def main() -> None:

@@ -60,8 +60,9 @@ e2e: $(READY)  ## Use the package as a user would, and on a kind cluster where d
 simulation: $(READY)  ## Run a fleet in virtual time, with faults: ARGS='--dense --seed 3'
 	$(BIN)/python -m tests.support.fleet_sim $(ARGS)
 
-bench: $(READY)  ## Measure costs against decoding alone and FFmpeg, planner and operator
+bench: $(READY)  ## Measure costs against decoding alone and FFmpeg, weights of streams, planner, operator
 	$(BIN)/python bench/suite.py $(ARGS)
+	$(BIN)/python bench/weights.py
 	$(BIN)/python bench/planner.py
 	PYTHONPATH=. $(BIN)/python bench/control_plane.py
 	PYTHONPATH=. $(BIN)/python bench/cluster.py

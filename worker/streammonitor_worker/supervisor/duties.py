@@ -60,8 +60,8 @@ class Fact(Enum):
     RAISED = auto()
     """It is assigned to us under a newer epoch."""
     DEFERRED = auto()
-    """The same, while another worker owns it: the claim that was asked for came too late, and the
-    next one waits for an overlap."""
+    """The same, while another worker owns it: the claim that was asked for came too late, or the
+    one that is held is over. The next one waits for an overlap."""
     WARM = auto()
     """It was watched for long enough."""
     LATE = auto()
@@ -268,8 +268,8 @@ class Duties:
         if wanted.spec != before.spec:
             actions.append(Watch(stream, wanted.spec))
         if wanted.epoch > before.epoch:
-            deferred = wanted.overlap_s > 0 and not duty.claimed
-            actions += self._meet(duty, Fact.DEFERRED if deferred else Fact.RAISED, now)
+            fact = Fact.DEFERRED if wanted.overlap_s > 0 else Fact.RAISED
+            actions += self._meet(duty, fact, now)
         return actions + self._warm(duty, now)
 
     def _begin(self, stream: str, wanted: Assigned, now: float) -> list[Action]:
@@ -354,6 +354,7 @@ _TABLE: dict[tuple[State, Fact], tuple[State, _Act]] = {
     (State.CLAIMING, Fact.UNWANTED): (State.LEAVING, _end),
     (State.CLAIMING, Fact.LOST): (State.CLAIMING, _watch),
     (State.OWNING, Fact.RAISED): (State.CLAIMING, _claim),
+    (State.OWNING, Fact.DEFERRED): (State.WARMING, _nothing),
     (State.OWNING, Fact.REFUSED): (State.LEAVING, _release),
     (State.OWNING, Fact.MOVED): (State.LEAVING, _release),
     (State.OWNING, Fact.UNWANTED): (State.LEAVING, _end),

@@ -68,6 +68,14 @@ def test_failover_begins_before_what_nobody_watched(
     assert watch == Watch(ONE, "spec", join_s)
 
 
+def test_owner_that_was_succeeded_unaware_waits_for_the_overlap_of_the_next() -> None:
+    duties = owner(epoch=3)
+
+    assert duties.assign(5.0, assigned(5, overlap_s=5.0)) == []
+    assert duties.watched(6.0, ONE) == []
+    assert duties.pass_time(11.0) == [Claim(ONE, 5)]
+
+
 def test_move_claims_when_the_overlap_was_watched() -> None:
     duties = Duties()
     assert duties.assign(0.0, assigned(2, overlap_s=5.0)) == [Watch(ONE, "spec")]

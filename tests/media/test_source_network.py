@@ -30,7 +30,7 @@ from tests.support.remote_clips import (
 )
 from tests.support.rtsp_server import rtsp_server
 from tests.support.tls import tls_proxy, write_certificate
-from tests.support.watching import times, watch
+from tests.support.watching import Watched, times, watch
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,25 @@ def test_rtsp_stream_is_watched(clip: bytes) -> None:
     assert len(watched.pictures) >= PICTURES // 2
     assert watched.failures == []
     assert {form.codec for form in watched.formats} == {"h264", "aac"}
+
+
+def test_remote_stream_counts_its_own_work_and_only_real_waiting(clip: bytes) -> None:
+    """Its packets come through another thread, of which neither clock may be taken for ours."""
+    held = threading.Event()
+    began, held_s = time.process_time(), 0.0
+
+    def watch_slowly(watched: Watched) -> bool:
+        nonlocal held_s
+        since = time.monotonic()
+        held.wait(0.01)  # a viewer who takes longer than the sender
+        held_s += time.monotonic() - since
+        return enough(watched)
+
+    with rtsp_server(clip * 3, packets_per_s=1e6) as url:
+        source = watch(url, until=watch_slowly).source
+
+    assert sum(source.cpu_s.values()) <= time.process_time() - began
+    assert source.waited_s < held_s / 2
 
 
 @pytest.fixture

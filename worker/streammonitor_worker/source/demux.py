@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import av
 import av.error
@@ -64,6 +64,9 @@ class Demuxer:
     to watch, which raises SourceError, is closed here.
     """
 
+    has_thread: ClassVar[bool] = False
+    """Whether packets are read in another thread than the one that takes and decodes them."""
+
     def __init__(
         self,
         container: Any,
@@ -77,7 +80,8 @@ class Demuxer:
         self.cpu_s = 0.0
         """Seconds of CPU spent here."""
         self.taken_at: float | None = None
-        """The thread's CPU time when the last packet had been taken; None once it was used."""
+        """The thread's CPU time when the last packet had been taken; None once it was used, and
+        where it is that of another thread."""
         self.failure = ""
         """Why the packets ended before the bytes did."""
         self._container = container
@@ -125,8 +129,9 @@ class Demuxer:
             except IndexError:
                 packet = None  # the end: the binding trips over tracks that appeared meanwhile
             finally:
-                self.taken_at = time.thread_time()
-                self.cpu_s += self.taken_at - began
+                now = time.thread_time()
+                self.cpu_s += now - began
+                self.taken_at = None if self.has_thread else now
             if packet is None:
                 return
             if packet.size:

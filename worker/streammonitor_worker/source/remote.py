@@ -43,6 +43,8 @@ sender, as TCP does."""
 class RemoteDemuxer(Demuxer):
     """A container that a thread reads, by `pump`, while another takes its packets."""
 
+    has_thread = True
+
     def __init__(
         self, container: Any, limits: Limits, waiting: Waiting, closing: threading.Event
     ) -> None:
@@ -62,11 +64,14 @@ class RemoteDemuxer(Demuxer):
 
     def packets(self) -> Iterator[tuple[Track, Any]]:
         while not self._waiting.stopped:
-            with self._waiting.counted(), contextlib.suppress(queue.Empty):
-                found = self._queue.get(timeout=SLICE_S)
-                if found is None:
-                    return
-                yield found
+            with self._waiting.counted():
+                try:
+                    found = self._queue.get(timeout=SLICE_S)
+                except queue.Empty:
+                    continue
+            if found is None:
+                return
+            yield found
 
     def close(self) -> None:
         self._closing.set()

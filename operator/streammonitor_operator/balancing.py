@@ -34,9 +34,14 @@ def rebalance(
     """Move as few streams as bring every worker within the tolerance, and no worker to idleness.
 
     A move that would not leave both workers clearly better off is not made, so what is as even as
-    its weights allow stays as it is.
+    its weights allow stays as it is. Workers are compared whose loads are known: a guess beside a
+    measurement looks like too much or too little, and what is moved for it is moved back.
     """
-    seats = [seat for seat in placement.seats.values() if seat.standing is Standing.OPEN]
+    seats = [
+        seat
+        for seat in placement.seats.values()
+        if seat.standing is Standing.OPEN and limits.is_known(seat.worker)
+    ]
     if limits.moves <= 0 or len(seats) < 2:
         return []
     balance = _Round(placement, seats, limits, avoided or {})

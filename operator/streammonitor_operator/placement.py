@@ -70,12 +70,14 @@ class Seating(NamedTuple):
 class Limits:
     """How many streams may be moved now: in all, and to one worker.
 
-    Moves that are under way have been taken off already. A stream that `may_move` refuses stays.
+    Moves that are under way have been taken off already. A stream that `may_move` refuses stays. A
+    worker whose load is not known (`is_known`) yet is left out where the balance is looked at.
     """
 
     moves: int
     arrivals: Callable[[WorkerId], int] = lambda _: 1_000_000
     may_move: Callable[[StreamKey], bool] = lambda _: True
+    is_known: Callable[[WorkerId], bool] = lambda _: True
 
 
 class Placement:

@@ -39,7 +39,6 @@ from streammonitor_operator.observing import Observer
 from streammonitor_operator.reporting import Events, Reporter, Update
 from streammonitor_operator.scheduling import Scheduler
 from streammonitor_operator.state import Found, Notice, State
-from streammonitor_operator.weights import cores_of
 from streammonitor_operator.writing import Writer, Writes
 
 TICK_S = 0.5
@@ -354,12 +353,10 @@ class Reconciler:
         if known is None:
             state.want(stream, wanted, now_ms)
         else:
-            state.wanted[stream] = wanted
+            state.change(stream, wanted)
             if wanted.revision != known.revision:
                 state.unwritten_specs[stream] = None
                 state.ledger.renew(stream)
-                weight = cores_of(wanted.spec, state.row(stream), None)
-                state.placement.put_stream(stream, weight, wanted.spec.priority)
 
     def _assess_touched(self) -> None:
         ledger = self.state.ledger

@@ -30,6 +30,9 @@ AVOIDED_S = 120.0
 UNWATCHED_S = 10.0
 """A stream that nobody could watch for so long is moved without an overlap. One that its owner has
 just lost comes back in most cases, and is watched by it until the target does."""
+SETTLING_S = 20.0
+"""A stream that was given to a worker has been measured by then, or will not be soon: 3 s after its
+first picture its worker begins to, and says nothing for 6 s."""
 REST_S = 60.0
 """A stream is not moved for balance again before that."""
 REBALANCE_EVERY_S = 1.0
@@ -93,8 +96,14 @@ class Scheduler:
     def _rebalance(self, now_ms: int) -> None:
         ledger = self.state.ledger
         moves = max(LEAST_MOVES, int(MOVED_SHARE * len(ledger))) - len(ledger.moving)
-        limits = Limits(moves, self._arrivals, lambda one: self._may_move(one, now_ms))
-        self._held_back = False
+        settling = self._settling(now_ms)
+        limits = Limits(
+            moves,
+            self._arrivals,
+            lambda one: self._may_move(one, now_ms),
+            lambda one: one not in settling,
+        )
+        self._held_back = bool(settling)
         seatings = rebalance(self.state.placement, limits, self._avoided)
         for seating in seatings:
             self._move(seating, now_ms)
@@ -146,6 +155,13 @@ class Scheduler:
         opening = young and (row is None or row.state != "watching")
         self._held_back |= opening
         return opening
+
+    def _settling(self, now_ms: int) -> set[WorkerId]:
+        """Workers with streams that are about to be measured."""
+        state, since_ms = self.state, now_ms - SETTLING_S * 1000
+        young = (one for one in state.guessed if state.ledger[one].since_ms >= since_ms)
+        found = (state.placement[one].worker for one in young)
+        return {worker for worker in found if worker is not None}
 
     def _resting(self, now_ms: int) -> bool:
         return any(now_ms - moved_ms <= REST_S * 1000 for moved_ms in self._moved_ms.values())

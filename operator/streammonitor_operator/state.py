@@ -25,7 +25,7 @@ from streammonitor_operator.inventory import Inventory, MonitorKey, Wanted
 from streammonitor_operator.ledger import Ledger
 from streammonitor_operator.placement import Placement
 from streammonitor_operator.roster import Roster
-from streammonitor_operator.weights import cores_of
+from streammonitor_operator.weights import Usuals, Weight, weight_of
 
 MOST_CLOSED = 10_000
 """Incidents whose end is remembered: 20 MB, and a quarter of an hour of a fleet with one on each of
@@ -102,6 +102,9 @@ class State:
     notices: list[Notice] = field(default_factory=list)
     """What happened in this cycle."""
     weights_changed: bool = False
+    guessed: set[StreamKey] = field(default_factory=set)
+    """Streams whose weight was not measured yet."""
+    usuals: Usuals = field(default_factory=Usuals)
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,7 +115,9 @@ class State:
         found, ledger = self.found, self.ledger
         self.wanted[stream] = wanted
         self.forgotten.pop(stream, None)
-        ledger.add(stream, cores_of(wanted.spec, None, None), wanted.spec.priority)
+        weight = weight_of(wanted.spec, None, None, self.usuals.of(wanted.spec))
+        ledger.add(stream, weight.cores, wanted.spec.priority)
+        self.guessed.add(stream)
         self.coverage.begin(
             stream, now_ms, found.coverage.pop(stream, None), found.gaps.pop(stream, None)
         )
@@ -139,6 +144,7 @@ class State:
         self.unwritten_specs.pop(stream, None)
         self.pictures.pop(stream, None)
         self.stalled.discard(stream)
+        self.guessed.discard(stream)
         self.forgotten[stream] = wanted.spec.notify
         del self.wanted[stream]
         self.soil(wanted.monitor, now_ms)
@@ -194,11 +200,33 @@ class State:
 
     def weigh(self, stream: StreamKey, row: StreamRow | None) -> None:
         """Plan with what a stream costs by its worker's latest word."""
-        placed, spec = self.placement[stream], self.wanted[stream].spec
-        weight = cores_of(spec, row, placed.weight_cores)
-        if weight != placed.weight_cores:
-            self.placement.put_stream(stream, weight, spec.priority)
-            self.weights_changed = True
+        before = self.placement[stream].weight_cores
+        self._plan_with(stream, row, self._known(stream))
+        self.weights_changed |= self.placement[stream].weight_cores != before
+
+    def change(self, stream: StreamKey, wanted: Wanted) -> None:
+        """What is wanted of a stream has changed."""
+        before, after = (
+            (one.url, one.mode, one.renditions) for one in (self.wanted[stream].spec, wanted.spec)
+        )
+        self.wanted[stream] = wanted
+        known = self._known(stream) if after == before else None
+        self._plan_with(stream, self.row(stream), known)
+
+    def _known(self, stream: StreamKey) -> Weight:
+        return Weight(self.placement[stream].weight_cores, stream not in self.guessed)
+
+    def _plan_with(self, stream: StreamKey, row: StreamRow | None, known: Weight | None) -> None:
+        spec = self.wanted[stream].spec
+        weight = weight_of(spec, row, known, self.usuals.of(spec))
+        if not weight.is_measured:
+            self.guessed.add(stream)
+        elif stream in self.guessed:
+            self.guessed.discard(stream)
+            self.usuals.learn(spec, weight.cores, row)
+        placed = self.placement[stream]
+        if (weight.cores, spec.priority) != (placed.weight_cores, placed.priority):
+            self.placement.put_stream(stream, weight.cores, spec.priority)
 
     def assess(self, stream: StreamKey, now_ms: int, since_ms: int | None = None) -> None:
         """Judge whether a stream is watched, after anything about it changed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,16 @@ from streammonitor_operator.demand import Demand, demand_of, mean_capacity, work
 from streammonitor_operator.inventory import Inventory, Wanted, monitor_of
 from streammonitor_operator.settings import OperatorSettings
 from streammonitor_operator.state import State
-from streammonitor_operator.weights import DEFAULT_CORES, cores_of, estimate_cores
+from streammonitor_operator.weights import (
+    DEFAULT_CORES,
+    FEW,
+    MANY,
+    Usual,
+    Usuals,
+    Weight,
+    estimate_cores,
+    weight_of,
+)
 from tests.support.fleet_contract import a_spec
 
 
@@ -142,18 +152,56 @@ UHD = 3840.0 * 2160 * 60
         pytest.param(None, None, DEFAULT_CORES, id="never opened"),
         pytest.param(None, 0.7, 0.7, id="measured before"),
         pytest.param(a_row(None), 0.7, 0.7, id="not measured again yet"),
+        pytest.param(a_row(None, pixel_rate=UHD), 0.7, 0.7, id="opened elsewhere"),
         pytest.param(a_row(0.5), 0.2, 0.5, id="measured"),
         pytest.param(a_row(0.21), 0.2, 0.2, id="hardly different"),
         pytest.param(a_row(math.nan), 0.7, 0.7, id="no number"),
-        pytest.param(a_row(None, pixel_rate=UHD), 0.2, 1.61, id="estimated by its size"),
-        pytest.param(a_row(0.9, pixel_rate=UHD), 1.61, 0.9, id="measured after an estimate"),
+        pytest.param(a_row(None, pixel_rate=UHD), None, 1.61, id="estimated by its size"),
         pytest.param(a_row(0.03, LOWERED), 0.5, 0.5, id="lowered, known in full"),
         pytest.param(a_row(0.03, LOWERED), None, DEFAULT_CORES, id="lowered, never in full"),
         pytest.param(a_row(0.8, LOWERED), 0.2, 0.8, id="lowered, told in full"),
     ],
 )
 def test_cost_of_a_stream(row: StreamRow | None, known: float | None, cores: float) -> None:
-    assert cores_of(a_spec(), row, known) == pytest.approx(cores)
+    before = None if known is None else Weight(known, is_measured=True)
+
+    assert weight_of(a_spec(), row, before, Usual()).cores == pytest.approx(cores)
+
+
+def test_measurement_replaces_an_estimate_and_no_estimate_a_measurement() -> None:
+    spec, opened = a_spec(), a_row(None, pixel_rate=UHD)
+
+    estimated = weight_of(spec, opened, None, Usual())
+    measured = weight_of(spec, a_row(0.9, pixel_rate=UHD), estimated, Usual())
+
+    assert (estimated.is_measured, measured) == (False, Weight(0.9, is_measured=True))
+    assert weight_of(spec, opened, measured, Usual()) == measured
+
+
+def test_new_streams_are_judged_by_those_that_were_measured() -> None:
+    """Small ones on a fast processor: ten times as many are expected to cost ten times as much."""
+    usuals, spec, rate = Usuals(), a_spec(), 640.0 * 360 * 25
+    for number in range(FEW):
+        expected = weight_of(spec, None, None, usuals.of(spec))
+        assert expected == Weight(DEFAULT_CORES), f"{number} measured are too few"
+        usuals.learn(spec, 0.02, a_row(0.02, pixel_rate=rate))
+
+    usual = usuals.of(spec)
+    assert weight_of(spec, None, None, usual).cores == pytest.approx(0.02)
+    opened = weight_of(spec, a_row(None, pixel_rate=rate), None, usual)
+    assert opened.cores == pytest.approx(0.02)
+    larger = weight_of(spec, a_row(None, pixel_rate=UHD), None, usual)
+    assert larger.cores == pytest.approx(0.02 * estimate_cores(UHD) / estimate_cores(rate))
+    lowered = replace(spec, mode=Fidelity.KEYFRAMES)
+    assert weight_of(lowered, None, None, usuals.of(lowered)).cores < DEFAULT_CORES
+
+
+def test_what_is_usual_changes_with_the_streams() -> None:
+    usual = Usual()
+    for cores in [0.1] * 10 * MANY + [0.4] * 10 * MANY:
+        usual.learn(cores, 1e6)
+
+    assert usual.mean_cores == pytest.approx(0.4, rel=0.01)
 
 
 def test_estimate_follows_the_pixels() -> None:

@@ -127,3 +127,16 @@ def make_folder(option: str, folder: Path) -> Path:
             f"{option} {folder}: cannot be written to, {error.strerror}; name another folder"
         ) from None
     return folder
+
+
+def number(option: str, text: str | None) -> float | None:
+    """A number above 0; None where nothing is given. Raises InputError."""
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 10_000:
+        raise InputError(f"{option} {text}: not a number above 0; write for example 2")
+    return value

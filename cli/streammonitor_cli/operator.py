@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from streammonitor_api.errors import FencedError, InputError
-from streammonitor_cli.arguments import address
+from streammonitor_cli.arguments import address, number
 from streammonitor_cli.interrupts import stopping
 from streammonitor_cli.process import tell_error
 
@@ -58,6 +58,16 @@ def register(commands: Any) -> None:
         help="fail over from nodes that are removed (default: true, where that is allowed)",
     )
     add(
+        "--worker-capacity",
+        metavar="CORES",
+        help="what a worker gives, while there is none to be asked (default: 2)",
+    )
+    add(
+        "--head-room",
+        metavar="FACTOR",
+        help="workers to call for at /demand, for each that the streams fill (default: 1.2)",
+    )
+    add(
         "--listen",
         metavar="HOST:PORT",
         help=f"serve /demand, /metrics, /healthz and /readyz here (default: {_DEFAULT_LISTEN})",
@@ -87,6 +97,7 @@ def read_options(arguments: argparse.Namespace, environment: Mapping[str, str]) 
     from streammonitor_api.names import fleet_name
     from streammonitor_api.sealing import load_key
     from streammonitor_operator.cluster import ClusterOptions
+    from streammonitor_operator.demand import CAPACITY_CORES, HEAD_ROOM
     from streammonitor_operator.handlers import WORKER_SELECTOR
     from streammonitor_operator.main import OperatorOptions
 
@@ -104,6 +115,9 @@ def read_options(arguments: argparse.Namespace, environment: Mapping[str, str]) 
         key=load_key(environment),
         host=host,
         port=port,
+        head_room=number("--head-room", given("--head-room")) or HEAD_ROOM,
+        worker_capacity_cores=number("--worker-capacity", given("--worker-capacity"))
+        or CAPACITY_CORES,
         cluster=ClusterOptions(
             namespaces=tuple(dict.fromkeys(namespaces)),
             home=given("--worker-namespace"),

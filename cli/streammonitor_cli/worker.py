@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streammonitor_api.errors import InputError
-from streammonitor_cli.arguments import address, duration, make_folder
+from streammonitor_cli.arguments import address, duration, make_folder, number
 from streammonitor_cli.process import tell_error, version
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ def read_settings(arguments: argparse.Namespace, environment: Mapping[str, str])
         name = option.lstrip("-").replace("-", "_")
         return getattr(arguments, name) or environment.get(f"{VARIABLE}{name.upper()}") or None
 
-    capacity = _number("--capacity", given("--capacity"))
+    capacity = number("--capacity", given("--capacity"))
     cores = available_cores() if capacity is None else capacity
-    engines = _number("--engines", given("--engines"))
+    engines = number("--engines", given("--engines"))
     if engines is not None and (engines < 1 or not engines.is_integer()):
         raise InputError(f"--engines {engines:g}: not a number of processes; write 1 or more")
     spool, drain = given("--spool"), given("--drain")
@@ -145,18 +145,6 @@ def _own_name(environment: Mapping[str, str]) -> str:
     """The pod's name; elsewhere one that several workers of a machine do not share."""
     pod = environment.get(f"{VARIABLE}POD")
     return pod or f"{socket.gethostname().lower().replace('_', '-')}-{os.getpid()}"
-
-
-def _number(option: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 10_000:
-        raise InputError(f"{option} {text}: not a number above 0; write for example 2")
-    return number
 
 
 def _duration(text: str) -> float:

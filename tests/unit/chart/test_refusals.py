@@ -14,6 +14,7 @@ WRONG: list[tuple[Values, str]] = [
     ({"workers": {"replica": 3}}, "at '/workers': additional properties 'replica' not allowed"),
     ({"autoscaling": {"metric": "gpu"}}, "value must be one of 'cpu', 'demand', 'none'"),
     ({"autoscaling": {"minReplicas": 0}}, "at '/autoscaling/minReplicas'"),
+    ({"autoscaling": {"headRoom": 0.9}}, "at '/autoscaling/headRoom'"),
     ({"autoscaling": {"cpuUtilization": 120}}, "at '/autoscaling/cpuUtilization'"),
     ({"workers": {"drain": "soon"}}, "at '/workers/drain'"),
     ({"workers": {"resources": {"requests": {"cpu": "two"}}}}, "requests/cpu'"),

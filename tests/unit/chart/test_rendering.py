@@ -67,8 +67,10 @@ def test_autoscaler_and_nothing_else_says_how_many_workers(default: Rendered) ->
 
 
 def test_keda_asks_the_operator_what_it_serves(chart: Chart) -> None:
-    made = chart.render({"autoscaling": {"metric": "demand"}}, KEDA)
+    made = chart.render({"autoscaling": {"metric": "demand", "headRoom": 1.5}}, KEDA)
 
+    told = variables(made.pod("Deployment", "-operator"))
+    assert float(told["STREAMMONITOR_HEAD_ROOM"]) == 1.5
     assert not made.all("HorizontalPodAutoscaler")
     assert "replicas" not in made.one("Deployment", "-worker")["spec"]
     (trigger,) = made.one("ScaledObject")["spec"]["triggers"]
@@ -92,6 +94,8 @@ def test_worker_plans_with_what_it_requests(chart: Chart, request_: Any, cores: 
 
     told = variables(made.pod("Deployment", "-worker"))
     assert float(told["STREAMMONITOR_CAPACITY"]) == cores
+    told = variables(made.pod("Deployment", "-operator"))
+    assert float(told["STREAMMONITOR_WORKER_CAPACITY"]) == cores
 
 
 @pytest.mark.parametrize(("drain", "grace_s"), [("90s", 120), ("2m", 150), ("1m30s", 120)])

@@ -32,6 +32,7 @@ def test_defaults_follow_the_whole_cluster() -> None:
     assert made.cluster.watch_nodes
     assert (made.host, made.port) == ("0.0.0.0", 8080)  # noqa: S104  as probes need it
     assert made.key is None
+    assert (made.worker_capacity_cores, made.head_room) == (2.0, 1.2)
 
 
 def test_options_go_before_variables() -> None:
@@ -45,12 +46,13 @@ def test_options_go_before_variables() -> None:
 def test_variables_set_everything() -> None:
     made = options(
         WORKER_NAMESPACE="video", WORKER_SELECTOR="app=w", WATCH_NODES="false",
-        LISTEN="127.0.0.1:9000",
+        LISTEN="127.0.0.1:9000", WORKER_CAPACITY="4", HEAD_ROOM="1.5",
     )  # fmt: skip
 
     assert (made.cluster.home, made.cluster.worker_selector) == ("video", "app=w")
     assert not made.cluster.watch_nodes
     assert (made.host, made.port) == ("127.0.0.1", 9000)
+    assert (made.worker_capacity_cores, made.head_room) == (4.0, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,7 @@ def test_variables_set_everything() -> None:
         ("--fleet Studio", "fleet 'Studio': not a name"),
         ("--listen nowhere", '--listen: "nowhere" is not an address; write HOST:PORT'),
         ("--watch-nodes yes", '--watch-nodes: "yes" is neither true nor false; write one of them'),
+        ("--head-room much", "--head-room much: not a number above 0; write for example 2"),
         ("--namespaces Prod", '--namespaces: "Prod" is not a name; write small letters'),
     ],
 )

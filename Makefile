@@ -65,6 +65,7 @@ bench: $(READY)  ## Measure costs against decoding alone and FFmpeg, weights of 
 	$(BIN)/python bench/weights.py
 	$(BIN)/python bench/planner.py
 	PYTHONPATH=. $(BIN)/python bench/control_plane.py
+	PYTHONPATH=. $(BIN)/python bench/cluster.py --monitors 1000
 	PYTHONPATH=. $(BIN)/python bench/cluster.py
 	$(BIN)/python bench/heartbeats.py
 

@@ -213,3 +213,14 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 {{- default (b64enc .new) (get $data .key) -}}
 {{- end -}}
+
+{{/* What a pod bears: what is given, and a node that does not answer for so long. Takes the values of
+     its part. Kubernetes notices such a node after 40 to 50 s; its own default is 300 s more. */}}
+{{- define "streammonitor.tolerations" -}}
+{{- with .tolerations }}
+{{- toYaml . }}
+{{ end -}}
+{{- range list "not-ready" "unreachable" -}}
+- {key: node.kubernetes.io/{{ . }}, operator: Exists, effect: NoExecute, tolerationSeconds: {{ $.nodeLostSeconds }}}
+{{ end -}}
+{{- end -}}

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.kind.figures import Figures
-from tests.support.kind.programs import Cluster
+from tests.support.kind.programs import Cluster, Manifest
 from tests.support.kind.release import Release, base_values
 from tests.support.kind.scenery import Scenery, a_stream
 from tests.support.kind.watching import WATCHED_S, Watching
 
 INSTALLED_S = 60.0
+BASELINE_MB = 80.0
 PICTURE_S = 0.1
 """Of the streams here: ten a second."""
 
@@ -30,6 +31,15 @@ def test_install_is_ready_within_a_minute(
     took_s = time.monotonic() - began
     figures.add("helm install to all pods ready", took_s, INSTALLED_S)
     assert took_s <= INSTALLED_S
+
+    largest_mb = max(idle_mb(release, pod) for pod in release.workers())
+    figures.add("worker without streams", largest_mb, BASELINE_MB, "MB")
+    assert largest_mb <= BASELINE_MB
+
+
+def idle_mb(release: Release, worker: Manifest) -> float:
+    """Memory of a worker that has nothing to do, once its kubelet has looked."""
+    return release.cluster.await_true(lambda: release.memory_mb(worker), "its memory is known")
 
 
 def test_applied_monitor_is_watched_at_once(watching: Watching, figures: Figures) -> None:

@@ -12,9 +12,9 @@ class Figures:
     def __init__(self) -> None:
         self._lines: list[str] = []
 
-    def add(self, what: str, seconds: float, limit_s: float | None = None) -> None:
-        limit = "" if limit_s is None else f"  (limit {limit_s:g} s)"
-        self._lines.append(f"{what:<58}{seconds:7.1f} s{limit}")
+    def add(self, what: str, value: float, limit: float | None = None, unit: str = "s") -> None:
+        bound = "" if limit is None else f"  (limit {limit:g} {unit})"
+        self._lines.append(f"{what:<58}{value:7.1f} {unit}{bound}")
 
     def add_all(self, what: str, seconds: Sequence[float], limit_s: float) -> None:
         """The median and the 99th percentile of several."""

@@ -2,11 +2,13 @@
 
 A worker tells twice a second when it last decoded a picture of a stream, and how many seconds of
 the stream it has watched in all. It has watched all the time between two such words if these
-seconds are as many as have passed: also where it was busy and said nothing for a while.
+seconds are as many as have passed: also where it was busy and said nothing for a while, or was
+behind and caught up.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -77,6 +79,20 @@ def is_at_rest(sightings: Iterable[Sighting], for_s: float) -> bool:
     return claims == {(last.worker, last.epoch, "watching")} and last.seen - rows[0].seen > for_s
 
 
+def was_reopened(sightings: Iterable[Sighting], since: float) -> bool:
+    """Whether a stream was opened again after `since`, or taken from who had it.
+
+    A worker counts the seconds that it has watched from each opening on.
+    """
+    rows = sorted(sightings, key=lambda one: one.seen)
+    before = [one for one in rows if one.seen <= since]
+    rows = [*before[-1:], *rows[len(before) :]]
+    return any(
+        (one.worker, one.epoch) != (later.worker, later.epoch) or later.media_s < one.media_s
+        for one, later in pairwise(rows)
+    )
+
+
 def _watched(sightings: Iterable[Sighting]) -> Iterator[Span]:
     """Times in which a worker watched."""
     workers = defaultdict(list)
@@ -84,8 +100,14 @@ def _watched(sightings: Iterable[Sighting]) -> Iterator[Span]:
         workers[one.worker].append(one)
     for rows in workers.values():
         rows.sort(key=lambda one: one.seen)
-        for one, later in pairwise(rows):
-            missed_s = (later.picture - one.picture) - (later.media_s - one.media_s)
-            if later.media_s >= one.media_s and missed_s <= SEGMENT_S:
-                yield one.picture, later.picture
+        ahead_s = -math.inf
+        later: Sighting | None = None
+        for one in reversed(rows):
+            if later is not None and later.media_s >= one.media_s:
+                ahead_s = max(ahead_s, later.media_s - later.picture)
+                if (one.media_s - one.picture) - ahead_s <= SEGMENT_S:
+                    yield one.picture, later.picture
+            else:
+                ahead_s = -math.inf  # it was opened again
+            later = one
         yield from ((one.picture, one.picture) for one in rows)

@@ -99,7 +99,10 @@ class Release:
     def ensure(self, **over: Any) -> None:
         """Have it installed with these values over the base, all pods ready."""
         values = merged(base_values(), over)
-        if self.installed_values() != values:
+        installed = self.installed_values()
+        if installed and installed["redis"].get("nodeSelector") != values["redis"]["nodeSelector"]:
+            self.uninstall()  # as `make kind-up` left it: its volume stays where Redis ran
+        if installed != values:
             self.install(values)
         self.await_ready()
 
@@ -145,6 +148,32 @@ class Release:
     def operator(self) -> Manifest:
         (pod,) = self.cluster.pods(NAMESPACE, "operator")
         return pod
+
+    def operator_is_ready(self, elsewhere_than: str) -> bool:
+        """Whether one is ready that is not on a node."""
+        pods = self.cluster.pods(NAMESPACE, "operator")
+        return any(is_ready(pod) and pod["spec"]["nodeName"] != elsewhere_than for pod in pods)
+
+    def memory_mb(self, pod: Manifest) -> float | None:
+        """What the processes of a pod have in memory, as its kubelet last saw them, MB."""
+        path = f"/api/v1/nodes/{pod['spec']['nodeName']}/proxy/stats/summary"
+        for seen in self.cluster.raw(path)["pods"]:
+            if seen["podRef"]["uid"] == pod["metadata"]["uid"]:
+                used = sum(one.get("memory", {}).get("rssBytes", 0) for one in seen["containers"])
+                return used / 1e6 or None
+        return None
+
+    def streams(self, worker: Manifest) -> list[Manifest]:
+        """What a worker shows of its streams."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name_of(worker)}:8080/proxy/streams"
+        found: list[Manifest] = self.cluster.raw(path)["streams"]
+        return found
+
+    def demand(self) -> Manifest:
+        """What the operator tells an autoscaler."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/services/{RELEASE}-operator:8080/proxy/demand"
+        found: Manifest = self.cluster.raw(path)
+        return found
 
     def metric(self, name: str) -> float:
         """A number of the operator's /metrics; labels belong to the name."""

@@ -124,6 +124,14 @@ class Watching:
         now = self._settle(monitor)
         return max(unwatched_s(rows, since, now) for rows in self._seen(monitor).values())
 
+    def unwatched_since_opened_s(self, monitor: str) -> float:
+        """The same since the first picture of each stream."""
+        now = self._settle(monitor)
+        return max(
+            unwatched_s(rows, min(one.picture for one in rows), now)
+            for rows in self._seen(monitor).values()
+        )
+
     def _settle(self, monitor: str) -> float:
         """Now, when it is known what was decoded until then."""
         now = time.time()
@@ -133,4 +141,4 @@ class Watching:
     def _seen(self, monitor: str = "") -> dict[str, list[Sighting]]:
         found = self.scenery.all_seen().items()
         begin = f"{self.namespace}/{monitor}/" if monitor else f"{self.namespace}/"
-        return {key: rows for key, rows in found if key.startswith(begin)}
+        return {key: rows for key, rows in found if f"{key}/".startswith(begin)}

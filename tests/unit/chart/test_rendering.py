@@ -105,6 +105,19 @@ def test_worker_may_drain_to_the_end(chart: Chart, drain: str, grace_s: int) -> 
     assert pod["terminationGracePeriodSeconds"] == grace_s
 
 
+@pytest.mark.parametrize(("part", "name"), [("operator", "-operator"), ("workers", "-worker")])
+def test_pods_leave_a_lost_node_soon(chart: Chart, part: str, name: str) -> None:
+    own = {"key": "video", "operator": "Exists"}
+    rendered = chart.render({part: {"tolerations": [own], "nodeLostSeconds": 5}})
+
+    first, *lost = rendered.one("Deployment", name)["spec"]["template"]["spec"]["tolerations"]
+    assert first == own
+    assert {one["key"].rpartition("/")[2]: one["tolerationSeconds"] for one in lost} == {
+        "not-ready": 5,
+        "unreachable": 5,
+    }
+
+
 def test_operator_follows_exactly_the_worker_pods(default: Rendered) -> None:
     told = variables(default.pod("Deployment", "-operator"))
     worker = default.one("Deployment", "-worker")["spec"]

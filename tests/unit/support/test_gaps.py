@@ -11,6 +11,7 @@ from tests.support.kind.gaps import (
     is_at_rest,
     longest_gap_s,
     unwatched_s,
+    was_reopened,
 )
 
 
@@ -44,6 +45,14 @@ def test_worker_that_watched_half_of_it_leaves_a_gap() -> None:
     assert unwatched_s(seen("a", 1, 10.0, 14.0, 14.5, rate=0.5), 10.0, 14.4) == 4.0
 
 
+def test_worker_that_was_behind_and_caught_up_leaves_no_gap() -> None:
+    behind = Sighting("a", 1, "watching", 14.0, 1.0, 14.1)
+    watched = seen("a", 1, 10.0, 10.5, 15.0, 15.5)
+
+    assert unwatched_s([*watched[:2], behind, *watched[2:]], 10.0, 15.4) == 0
+    assert unwatched_s([*watched[:2], behind], 10.0, 13.9) == pytest.approx(3.5)
+
+
 def test_worker_that_began_anew_leaves_a_gap() -> None:
     rows = seen("a", 1, 10.0, 15.0) + seen("a", 2, 19.0, 19.5)
 
@@ -73,6 +82,16 @@ def test_stream_that_moves_is_not_at_rest() -> None:
     assert is_at_rest(stays, 10.0)
     assert not is_at_rest(stays, 30.0)
     assert not is_at_rest(stays + seen("b", 2, 15.5, 16.5), 10.0)
+
+
+def test_stream_that_is_watched_on_was_not_reopened() -> None:
+    rows = seen("a", 1, 1, 2, 3, 4)
+    again = seen("a", 1, 5, 6)
+
+    assert not was_reopened(rows, 2)
+    assert was_reopened([*rows, *again], 2)
+    assert not was_reopened([*rows, *again], 5.5)
+    assert was_reopened([*rows, *seen("b", 2, 6)], 2)
 
 
 def test_percentile_is_a_value_that_was_measured() -> None:

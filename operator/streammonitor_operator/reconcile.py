@@ -14,22 +14,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
-from typing import Protocol
 
 from streammonitor_api.errors import FencedError, LostError, UnavailableError
 from streammonitor_api.fleet.records import (
     DEAD_AFTER_S,
-    Assignments,
-    Claim,
-    CoverageTotal,
-    FleetEvent,
     FleetSeen,
-    Gap,
-    OpenIncident,
-    OperatorSeen,
     Written,
 )
 from streammonitor_api.names import Epoch, StreamKey, Term, WorkerId
@@ -39,7 +31,7 @@ from streammonitor_operator.observing import Observer
 from streammonitor_operator.reporting import Events, Reporter, Update
 from streammonitor_operator.scheduling import Scheduler
 from streammonitor_operator.state import Found, Notice, State
-from streammonitor_operator.writing import Writer, Writes
+from streammonitor_operator.writing import Store, Writer
 
 TICK_S = 0.5
 """Between cycles when nothing calls for one: a heartbeat."""
@@ -57,28 +49,6 @@ REPEATED_EVERY_MS = 10_000
 RESTORED_MS = 1_200_000
 """What was closed so lately is told to a Redis that lost it: workers tell again what they know of
 the last 15 minutes, and not all of them know that it was over."""
-
-
-class Store(Writes, Protocol):
-    """The calls of OperatorStore that the loop uses."""
-
-    def start_term(
-        self, identity: str, name: str, *, above: int = 0, restoring: bool = False
-    ) -> Term: ...
-    def read_operator(self) -> OperatorSeen | None: ...
-    def read_assignments(self) -> dict[WorkerId, Assignments]: ...
-    def read_epochs(self) -> dict[StreamKey, Epoch]: ...
-    def read_claims(self) -> dict[StreamKey, Claim]: ...
-    def read_coverage(self) -> dict[StreamKey, CoverageTotal]: ...
-    def read_open_gaps(self) -> dict[StreamKey, Gap]: ...
-    def read_fleet(self, tables: Mapping[WorkerId, int]) -> FleetSeen: ...
-    def forget_workers(self, term: Term, workers: list[WorkerId]) -> set[WorkerId]: ...
-    def restore_incidents(
-        self, term: Term, still_open: Iterable[OpenIncident], closed: Iterable[FleetEvent]
-    ) -> int: ...
-    def restore_epochs(
-        self, term: Term, unwanted: Mapping[StreamKey, Epoch], over: Mapping[StreamKey, Epoch]
-    ) -> None: ...
 
 
 class Mode(StrEnum):
@@ -182,8 +152,10 @@ class Reconciler:
 
     def _take_term(self) -> Term:
         try:
+            # Where Redis knows nothing the first claims may be of owners that were succeeded.
+            restoring = self._has_lost or self._store.read_operator() is None
             return self._store.start_term(
-                self._identity, self._name, above=self.term or 0, restoring=self._has_lost
+                self._identity, self._name, above=self.term or 0, restoring=restoring
             )
         except UnavailableError:
             self._unheard_terms += 1
@@ -274,10 +246,10 @@ class Reconciler:
             self._away = False
             for worker in self.state.found.workers:
                 roster.expect(worker)
-        elif self.term is not None and any(
-            name not in seen.workers for name, one in roster.workers.items() if not one.is_dead
-        ):
-            self._store.hold_term(self.term)
+        elif self.term is not None and (self.mode is Mode.RUNNING or self._has_lost):
+            living = [name for name, one in roster.workers.items() if not one.is_dead]
+            if not seen.workers.keys() >= set(living):
+                self._store.hold_term(self.term)
         if self._is_repeating:
             self._repeat_assignments()
         return seen
@@ -305,14 +277,23 @@ class Reconciler:
         else:
             if not self.state.found.ownerships and waited_ms < GATHER_MS:
                 return False
-            find_claimed(self.state.found, self.state.roster)
-            if self._found_none and self.state.found.rebuilt:
-                # Others may be asleep that hold what nobody here can know. Epochs are handed out
-                # less than once a second, so this is above all of them.
-                self.state.found.lowest_epoch = Epoch(seen.redis_ms // 1000)
+            self._find_claimed(seen)
         self.mode, self._has_lost = Mode.RUNNING, False
         self._observer.reseat(seen.redis_ms)
         return True
+
+    def _find_claimed(self, seen: FleetSeen) -> None:
+        """Take from workers what Redis does not know, and have them heard from now on."""
+        found = self.state.found
+        find_claimed(found, self.state.roster)
+        if self._found_none and found.rebuilt:
+            # Others may be asleep that hold what nobody here can know. Epochs are handed out
+            # less than once a second, so this is above all of them.
+            found.lowest_epoch = Epoch(seen.redis_ms // 1000)
+        if self.term is not None:
+            over = {stream: found.ownerships[stream].over for stream in found.rebuilt}
+            self._store.restore_epochs(self.term, {}, over)
+            self._store.hold_term(self.term)
 
     def _repeat_assignments(self) -> None:
         """Write them again after an outage: another Redis may have taken over that did not have

@@ -14,16 +14,20 @@ from typing import Protocol, TypeVar
 from streammonitor_api.events import Event
 from streammonitor_api.fleet.records import (
     AssignmentChange,
+    Assignments,
     AssignmentsWritten,
+    Claim,
     CoverageTotal,
     FleetEvent,
+    FleetSeen,
     Gap,
     NotifyTarget,
     OpenIncident,
+    OperatorSeen,
     StreamSpec,
 )
 from streammonitor_api.incident import wall_time
-from streammonitor_api.names import StreamKey, Term, WorkerId
+from streammonitor_api.names import Epoch, StreamKey, Term, WorkerId
 from streammonitor_operator.state import State
 
 HOLD_EVERY_MS = 5_000
@@ -57,6 +61,28 @@ class Writes(Protocol):
     def open_gaps(self, term: Term, gaps: Iterable[Gap]) -> None: ...
     def close_gaps(self, term: Term, ends: Mapping[StreamKey, int]) -> list[Gap]: ...
     def put_coverage(self, term: Term, totals: Mapping[StreamKey, CoverageTotal]) -> None: ...
+
+
+class Store(Writes, Protocol):
+    """The calls of OperatorStore that the loop uses."""
+
+    def start_term(
+        self, identity: str, name: str, *, above: int = 0, restoring: bool = False
+    ) -> Term: ...
+    def read_operator(self) -> OperatorSeen | None: ...
+    def read_assignments(self) -> dict[WorkerId, Assignments]: ...
+    def read_epochs(self) -> dict[StreamKey, Epoch]: ...
+    def read_claims(self) -> dict[StreamKey, Claim]: ...
+    def read_coverage(self) -> dict[StreamKey, CoverageTotal]: ...
+    def read_open_gaps(self) -> dict[StreamKey, Gap]: ...
+    def read_fleet(self, tables: Mapping[WorkerId, int]) -> FleetSeen: ...
+    def forget_workers(self, term: Term, workers: list[WorkerId]) -> set[WorkerId]: ...
+    def restore_incidents(
+        self, term: Term, still_open: Iterable[OpenIncident], closed: Iterable[FleetEvent]
+    ) -> int: ...
+    def restore_epochs(
+        self, term: Term, unwanted: Mapping[StreamKey, Epoch], over: Mapping[StreamKey, Epoch]
+    ) -> None: ...
 
 
 @dataclass(slots=True)

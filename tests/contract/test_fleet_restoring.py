@@ -151,3 +151,47 @@ def test_worker_that_was_replaced_stays_fenced_while_assignments_are_not_written
         replaced.claim(stream, Epoch(2), again=True)
     owner.claim(stream, Epoch(3), again=True)
     assert fleet.operator.read_claims()[stream].epoch == 3
+
+
+def test_incident_that_was_over_is_not_taken_for_what_is_open_now(fleet: Fleet) -> None:
+    """The operator wrote back what is open, and then the worker tells all again."""
+    term = fleet.operator.start_term("home", "a")
+    worker = fleet.worker("w1")
+    epoch = take_ownership(fleet, term, worker)
+    worker.publish(a_told(epoch=epoch, incident="now", onset_s=100))
+    over_ms = a_told(onset_s=9).event.incident.onset.wall_ms
+
+    opened = worker.publish(a_told(epoch=epoch, incident="then", onset_s=5), over_ms=over_ms)
+    heir = fleet.worker("w2")
+    second = take_ownership(fleet, term, heir)
+    adopted = [one.id for one in heir.claim(STREAM, second).open_incidents]
+    end = a_told("closed", 2, epoch=epoch, incident="then", onset_s=5, recovery_s=9)
+    closed = worker.merge(end)
+
+    assert [opened.outcome, closed.outcome] == ["recorded", "recorded"]
+    assert adopted == ["now"]
+    assert [one.id for one in fleet.operator.read_open_incidents()] == ["now"]
+
+
+def test_open_incident_is_not_taken_for_one_that_redis_reopened(fleet: Fleet) -> None:
+    """Redis came back from before the one was closed and the other opened."""
+    term = fleet.operator.start_term("home", "a")
+    worker = fleet.worker("w1")
+    epoch = take_ownership(fleet, term, worker)
+    worker.publish(a_told(epoch=epoch, incident="then"))
+    kept = {key: fleet.scripts.client.dump(key) for key in fleet.scripts.client.scan_iter()}
+    end = a_told("closed", 2, epoch=epoch, incident="then", recovery_s=9)
+    worker.publish(end)
+    worker.publish(a_told(epoch=epoch, incident="now", onset_s=20))
+    still_open = fleet.operator.read_open_incidents()
+    for key, value in kept.items():
+        fleet.scripts.client.restore(key, 0, value, replace=True)  # type: ignore[arg-type]
+    for key in (fleet.operator.keys.incidents_of(STREAM), fleet.operator.keys.open):
+        assert fleet.scripts.client.hlen(key) == 1
+
+    fleet.operator.restore_incidents(term, still_open, [end])
+
+    assert [one.id for one in fleet.operator.read_open_incidents()] == ["now"]
+    last = a_told("closed", 2, epoch=epoch, incident="now", onset_s=20, recovery_s=30)
+    assert worker.publish(last).outcome == "recorded"
+    assert fleet.operator.read_open_incidents() == []

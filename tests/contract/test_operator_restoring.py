@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from streammonitor_api.names import StreamKey
+from dataclasses import replace
+
+from streammonitor_api.names import Epoch, StreamKey
 from streammonitor_operator.inventory import Inventory
 from tests.support.fleet_contract import a_told
 from tests.support.fleet_rig import FleetRig, a_monitor
@@ -81,3 +83,28 @@ def test_operator_that_begins_on_an_empty_redis_hands_out_epochs_above_all_other
     rig.until(rig.all_watched)
 
     assert all(awake.claims[stream] > epoch + 1000 for stream, epoch in held.items())
+
+
+def test_first_claim_on_an_empty_redis_is_not_of_an_owner_that_was_succeeded(
+    rig: FleetRig,
+) -> None:
+    """The operator died before it had withdrawn the stream, and Redis lost its data then."""
+    before, after = rig.start("a", "b")
+    rig.apply(a_monitor(streams=1))
+    rig.until(rig.all_watched)
+    first, second = (before, after) if before.claims else (after, before)
+    epoch = first.claims[ONE]
+    second.has[ONE] = replace(first.has[ONE], epoch=Epoch(epoch + 1))
+    second.opened[ONE] = rig.now
+    second.claims[ONE] = epoch + 1
+
+    rig.flush()
+    rig.restart_operator(Inventory())
+    rig.apply(a_monitor(streams=1))
+    epochs = []
+    for tenths in range(40):
+        second.paused = tenths < 8
+        rig.run(0.1)
+        epochs += [claim.epoch for claim in rig.store.read_claims().values()]
+
+    assert set(epochs) == {epoch + 1}

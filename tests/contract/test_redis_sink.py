@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from streammonitor_api.fleet.records import FleetEvent
 from streammonitor_api.fleet.store import WorkerStore
 from streammonitor_api.names import Epoch, StreamKey
-from streammonitor_worker.sinks.redis import UNADOPTED_S, RedisSink
+from streammonitor_worker.sinks.redis import RedisSink
+from streammonitor_worker.sinks.sender import UNADOPTED_S
 from streammonitor_worker.spool import KEEP_S, Spool
 from tests.support.builders import NOON_S
 from tests.support.fleet_contract import (
@@ -155,6 +157,38 @@ def test_incident_that_went_on_under_a_newer_owner_is_not_told_again(
     sink.send_again({"a1"})
     drain(sink)
     assert history(fleet) == [("opened", "a1.1")]
+    sink.close(1)
+
+
+def test_what_a_newer_owner_told_is_not_told_again_by_a_later_start(
+    own_fleet: Fleet, tmp_path: Path
+) -> None:
+    """The newer owner's word was taken, and a Redis that lost its data knows neither."""
+    fleet, onset_s = own_fleet, seconds_since_noon()
+    store, epoch = owner(fleet)
+    newer, newer_epoch = owner(fleet, "w2")
+    newer.publish(a_told(epoch=newer_epoch, incident="newer", onset_s=onset_s))
+    sink = RedisSink(store, Worker(store), tmp_path)
+    for incident, at_s in (("mine", onset_s - 60), ("same", onset_s - 5)):
+        sink.put(a_told(epoch=epoch, incident=incident, onset_s=at_s))
+        end = a_told("closed", 2, epoch=epoch, incident=incident, onset_s=at_s, recovery_s=at_s + 9)
+        sink.put(end)
+    drain(sink)
+    recorded = [("opened", "newer.1"), ("opened", "mine.1"), ("closed", "mine.2")]
+    assert sorted(history(fleet)) == sorted(recorded)
+    # It is killed: its spool stays.
+    kept = tmp_path / store.incarnation
+    shutil.copytree(kept, tmp_path / "killed")
+    sink.close(1)
+    (tmp_path / "killed").rename(kept)
+    fleet.scripts.client.flushall()
+    fleet.operator.start_term("home", "a")
+
+    later = fleet.worker("w1")
+    sink = RedisSink(later, Worker(later), tmp_path)
+    drain(sink)
+
+    assert history(fleet) == [("opened", "mine.1"), ("closed", "mine.2")]
     sink.close(1)
 
 

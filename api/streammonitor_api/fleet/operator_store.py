@@ -202,10 +202,11 @@ class OperatorStore:
         Returns how many it had lost. The next owners of their streams adopt those that are open.
         """
         entries: dict[StreamKey, list[str | int]] = {}
-        for one in still_open:
-            entries.setdefault(one.stream, []).extend(restored_open(one))
+        # What is over first: what is open is not to be taken for it, where Redis has it open yet.
         for told in closed:
             entries.setdefault(told.stream, []).extend(restored_closed(told))
+        for one in still_open:
+            entries.setdefault(one.stream, []).extend(restored_open(one))
         keys = self.keys
         calls = []
         for stream, some in entries.items():

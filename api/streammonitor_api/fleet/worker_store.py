@@ -181,18 +181,15 @@ class WorkerStore:
         text = self._scripts.command(lambda client: client.hget(self.keys.claims, stream))
         return None if text is None else read_claim(stream, str(text))
 
-    def publish(self, told: FleetEvent) -> Publication:
+    def publish(self, told: FleetEvent, *, over_ms: int | None = None) -> Publication:
         """Record an event of a stream that this worker owns at that epoch.
 
+        `over_ms` is as of `merge`: what is told again late is not taken for what is open now.
         Outcomes are told in `Publication`, all but `merged`. Raises FencedError when somebody
         else owns the stream: what was noticed before that belongs to `merge`. Raises LostError
         when Redis knows of no claim: claim it again, then publish again.
         """
-        incident = told.event.incident
-        over_ms = None
-        if told.event.kind == "closed":
-            over_ms = _wall_ms(told) if incident.recovery is None else incident.recovery.wall_ms
-        reply = self._publish("publish", told, over_ms, [])
+        reply = self._publish("publish", told, _over_ms(told, over_ms), [])
         match reply[0]:
             case "fenced":
                 raise self._fenced(told.stream, told.epoch, "event", reply)
@@ -208,16 +205,13 @@ class WorkerStore:
         `over_ms` tells of an opened or updated event when its incident was over (wall clock), if
         that is known by now: what is over cannot be what the newer owner saw later.
 
-
         Recorded if its incident began before the newer owner's claim, and nobody has told of the
         defect. `merged` if an incident of the same detector and track overlaps it, or the newer
         owner was there from its beginning; `seen` if it is known. Without a newer claim it is as
         `publish`, but needs no claim. Raises LostError when Redis knows of no operator.
         """
-        if over_ms is None and told.event.kind == "closed":
-            recovery = told.event.incident.recovery
-            over_ms = _wall_ms(told) if recovery is None else recovery.wall_ms
-        return _publication(self._publish("merge", told, over_ms, [SAME_DEFECT_MS]))
+        reply = self._publish("merge", told, _over_ms(told, over_ms), [SAME_DEFECT_MS])
+        return _publication(reply)
 
     def _publish(
         self, script: str, told: FleetEvent, over_ms: int | None, more: list[str | int]
@@ -242,8 +236,12 @@ class WorkerStore:
         )
 
 
-def _wall_ms(told: FleetEvent) -> int:
-    return Moment(0.0, told.event.time).wall_ms
+def _over_ms(told: FleetEvent, known_ms: int | None) -> int | None:
+    """When the incident of an event was over, where the event tells or it is known anyway."""
+    if told.event.kind != "closed" or known_ms is not None:
+        return known_ms
+    recovery = told.event.incident.recovery
+    return Moment(0.0, told.event.time).wall_ms if recovery is None else recovery.wall_ms
 
 
 def _publication(reply: Any) -> Publication:

@@ -152,6 +152,8 @@ class Auditor:
         self._fleet.trace.note(
             "redis", f"{stream} is assigned to {worker} at epoch {epoch}, overlap {overlap_ms} ms"
         )
+        if self._owners.get(stream) == worker and self._claims[stream][-1][0] == int(epoch):
+            return  # it has it already, and Redis lost that
         owner = self._owner_of(stream)
         if owner is None or owner.name == worker or int(overlap_ms) or not self._is_well(owner):
             return

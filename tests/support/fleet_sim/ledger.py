@@ -146,7 +146,9 @@ class Ledger:
         defect = self._defect_of.get(event.incident)
         if defect is None:
             raise ViolationError(f"{event} of an incident that nobody saw")
-        self._check_publisher(event, defect)
+        told = self.told.get(event.incident)
+        if told is None or event.revision not in told.revisions:  # or it is told once more
+            self._check_publisher(event, defect)
         known = self._incident_of.get(defect.number)
         if known is None or self._may_be_told_anew(known, event):
             self._incident_of[defect.number] = event.incident

@@ -17,7 +17,7 @@ from streammonitor_api.errors import UnavailableError
 from streammonitor_operator.handover import Cue, Phase
 from streammonitor_operator.roster import Roster
 from streammonitor_operator.scheduling import Scheduler
-from streammonitor_worker.sinks import redis as redis_sink
+from streammonitor_worker.sinks.sender import Sender
 from streammonitor_worker.supervisor.duties import Assigned, Duties
 from tests.support.fleet_sim.faults import Kind
 
@@ -72,7 +72,7 @@ def _deal_anew(self: Scheduler, now_ms: int) -> None:
         state.ledger.cue(stream, Cue.PLACED, now_ms, chosen=chosen)
 
 
-_take, _send = Duties._take, redis_sink._Sender._send
+_take, _send = Duties._take, Sender._send
 
 
 def _claim_at_once(self: Duties, stream: str, wanted: Assigned, now: float) -> Any:
@@ -146,7 +146,7 @@ end""",
         "events are sent once and not kept",
         TROUBLE,
         "never told|never closed|before it was opened|Redis",
-        replaced=(redis_sink._Sender, "_send", _send_once),
+        replaced=(Sender, "_send", _send_once),
     ),
     Mutation(
         "nobody ever counts as dead",

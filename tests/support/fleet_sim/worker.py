@@ -26,6 +26,7 @@ from streammonitor_api.names import Incarnation, WorkerId
 from streammonitor_worker import fleetclock
 from streammonitor_worker.engine.messages import Told
 from streammonitor_worker.sinks import redis as redis_sink
+from streammonitor_worker.sinks.sender import AgainError
 from streammonitor_worker.spool import Spool
 from streammonitor_worker.supervisor import desk, liaison, reporting, workshop
 from streammonitor_worker.supervisor import worker as worker_module
@@ -177,7 +178,7 @@ class SimWorker:
         """The thread of events."""
         if not (self._sink.waiting or self._sink._left or self._sink._own.has_unfinished):
             return
-        with contextlib.suppress(UnavailableError, redis_sink._AgainError):
+        with contextlib.suppress(UnavailableError, AgainError):
             self._sink._send_all()
         self._turn()
 
@@ -246,7 +247,7 @@ class SimWorker:
     def _send_news(self) -> bool:
         if not self._sink._spool.status.waiting or self._tried == self._sink._spool.status:
             return False
-        with contextlib.suppress(UnavailableError, redis_sink._AgainError):
+        with contextlib.suppress(UnavailableError, AgainError):
             self._sink._send_all()
         self._tried = self._sink._spool.status
         return True

@@ -22,45 +22,25 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from streammonitor_api.errors import (
-    FencedError,
     LostError,
-    StreamMonitorError,
     UnavailableError,
 )
-from streammonitor_api.fleet.records import LONGEST_OVERLAP_S, FleetEvent, Publication
+from streammonitor_api.fleet.records import FleetEvent
 from streammonitor_api.fleet.worker_store import WorkerStore
-from streammonitor_api.incident import Moment
-from streammonitor_api.names import Incarnation, StreamKey
+from streammonitor_api.names import Incarnation
 from streammonitor_worker.segments import SpoolBusyError
-from streammonitor_worker.sinks.renaming import as_answered, closing, over_ms
+from streammonitor_worker.sinks.sender import AgainError, Answers, Sender
 from streammonitor_worker.spool import KEEP_S, Spool, SpoolStatus
 
 logger = logging.getLogger(__name__)
 
 AGAIN_S = (0.25, 5.0)
 """Between attempts while Redis is away: the first, and the longest that it doubles to."""
-UNCLAIMED_S = 3.0
-"""How long the worker may take to claim again: several heartbeats."""
-UNADOPTED_S = 2 * LONGEST_OVERLAP_S
-"""A newer owner that sees the defect has told it by then: overlap, and the alarm after it."""
-_MOST_ANSWERS = 4
-"""An event is told anew at most so often; each answer can come once."""
-
-
-class Answers(Protocol):
-    """What Redis says to events, for the worker; called from the sender's thread."""
-
-    def on_refused(self, stream: str, epoch: int, why: str) -> None:
-        """Somebody else owns it: stop watching it at this epoch."""
-
-    def on_unclaimed(self, stream: str, epoch: int) -> None:
-        """Redis does not know that we own it: claim it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +53,6 @@ class SinkStatus:
     unreadable: int
     error: str | None
     """Why nothing can be sent now; None while all is well."""
-
-
-class _AgainError(Exception):
-    """The event cannot be sent yet; the ones after it neither."""
 
 
 class RedisSink:
@@ -106,16 +82,17 @@ class RedisSink:
         self._spool = spool
         left = [] if folder is None or spool.folder is None else _left_behind(folder, store)
         self._left = [self._late_sender(one_store, one) for one_store, one in left]
-        self._own = _Sender(self, store, spool)
+        self._own = Sender(self, store, spool, is_own=True)
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
         self._thread.start()
 
-    def _late_sender(self, store: WorkerStore, spool: Spool) -> _Sender:
+    def _late_sender(self, store: WorkerStore, spool: Spool) -> Sender:
         """Sends what an earlier start left, and what it had sent lately: Redis may have lost it."""
-        sender = _Sender(self, store, spool)
+        sender = Sender(self, store, spool, is_own=False)
         unsent = sender.incidents()
         spool.rewind()
-        sender.handed_on = sender.silent_since(self._wall() - KEEP_S) - unsent
+        old = sender.silent_since(self._wall() - KEEP_S) - unsent
+        sender.handed_on = old | sender.merged()
         logger.info("%s: an earlier start left %d events", spool.folder, spool.status.waiting)
         return sender
 
@@ -134,7 +111,8 @@ class RedisSink:
         never_sent, unsent = self._own.opened(), self._own.incidents()
         waiting = self._spool.rewind()
         old = self._own.silent_since(self._wall() - KEEP_S) - unsent
-        self._own.handed_on = (self._own.unclosed() - never_sent | old) - set(still_open)
+        theirs = self._own.unclosed() - never_sent | self._own.merged()
+        self._own.handed_on = (theirs | old) - set(still_open)
         logger.info("Redis lost data; sending the last %d events again", waiting)
         self._wake()
 
@@ -187,7 +165,7 @@ class RedisSink:
                 self._wait(pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries
                 pause_s = min(2 * pause_s, AGAIN_S[1])
                 continue
-            except _AgainError:
+            except AgainError:
                 self._wait(AGAIN_S[0])
                 continue
             except Exception:  # the only sender: after a bug events wait in the spool
@@ -240,132 +218,6 @@ class RedisSink:
 
     def wall(self) -> float:
         return self._wall()
-
-
-class _Sender:
-    """Sends what is in one spool: this start's, or an earlier one's, whose events are merged."""
-
-    def __init__(self, sink: RedisSink, store: WorkerStore, spool: Spool) -> None:
-        self._sink = sink
-        self._store = store
-        self.spool = spool
-        self._unclaimed: dict[tuple[StreamKey, int], float] = {}
-        self._unfinished: dict[str, tuple[float, FleetEvent]] = {}
-        self._ends: dict[str, int] | None = None
-        self.handed_on: set[str] = set()
-        """Incidents that are a newer owner's by now: not to be sent again."""
-
-    @property
-    def is_mine(self) -> bool:
-        return self._sink._own is self
-
-    @property
-    def has_unfinished(self) -> bool:
-        return bool(self._unfinished)
-
-    @property
-    def is_done(self) -> bool:
-        return not (self.spool.status.waiting or self._unfinished)
-
-    def incidents(self) -> set[str]:
-        """Incidents of which an event waits."""
-        return {one.event.incident.id for one in self._waiting_events()}
-
-    def silent_since(self, wall_s: float) -> set[str]:
-        """Those whose last event is older: whether others told them differently since, neither a
-        Redis that lost its data nor the operator knows."""
-        last = {one.event.incident.id: one.event.time for one in self._waiting_events()}
-        return {name for name, time in last.items() if Moment(0.0, time).wall_ms < wall_s * 1000}
-
-    def opened(self) -> set[str]:
-        """Incidents whose first event waits."""
-        return {one.event.incident.id for one in self._waiting_events() if one.revision == 1}
-
-    def unclosed(self) -> set[str]:
-        """Incidents of which there are events in the spool, but not the last."""
-        kinds = [(one.event.incident.id, one.event.kind) for one in self._waiting_events()]
-        return {name for name, _ in kinds} - {name for name, kind in kinds if kind == "closed"}
-
-    def _waiting_events(self) -> Iterator[FleetEvent]:
-        for record in self.spool.pending():
-            with contextlib.suppress(StreamMonitorError):
-                yield FleetEvent.from_json(record)
-
-    def send(self) -> None:
-        """Send all that waits. Raises UnavailableError, _AgainError."""
-        self._ends = None
-        while True:
-            record = self.spool.peek()
-            if record is None:
-                return
-            try:
-                told = FleetEvent.from_json(record)
-                if told.event.incident.id not in self.handed_on:
-                    self._sink.count(self._send(told))
-            except UnavailableError:
-                raise
-            except StreamMonitorError as error:
-                logger.error("an event cannot be sent and is left out: %s", error)
-                self._sink.count("unreadable")
-            self.spool.advance()
-
-    def _send(self, told: FleetEvent) -> str:
-        if not self.is_mine:
-            return self._merge(told)
-        key = (told.stream, told.epoch)
-        try:
-            outcome = self._tell(told, self._store.publish)
-        except FencedError as error:
-            self._sink.answers.on_refused(told.stream, told.epoch, str(error))
-            return self._merge(told)
-        except LostError:
-            self._sink.answers.on_unclaimed(told.stream, told.epoch)
-            since = self._unclaimed.setdefault(key, self._sink.now)
-            if self._sink.now - since < UNCLAIMED_S:
-                raise _AgainError from None
-            return self._merge(told)
-        self._unclaimed.pop(key, None)
-        return outcome
-
-    def _tell(self, told: FleetEvent, how: Callable[[FleetEvent], Publication]) -> str:
-        for _ in range(_MOST_ANSWERS):
-            answer = how(told)
-            if answer.outcome not in ("adopt", "earlier"):
-                return answer.outcome
-            told = as_answered(told, answer)
-        raise StreamMonitorError(f"{told.stream}: event {told.id} is never accepted")
-
-    def _merge(self, told: FleetEvent) -> str:
-        incident = told.event.incident.id
-        end_ms = self._known_ends().get(incident)
-        outcome = self._tell(told, lambda one: self._store.merge(one, over_ms=end_ms))
-        if told.event.kind == "closed" or outcome == "merged":
-            self._unfinished.pop(incident, None)
-        else:
-            self._unfinished[incident] = (self._sink.now + UNADOPTED_S, told)
-        return outcome
-
-    def _known_ends(self) -> dict[str, int]:
-        """When incidents were over whose end waits in the spool, looked up once a round."""
-        if self._ends is None:
-            self._ends = {}
-            for told in self._waiting_events():
-                end_ms = over_ms(told)
-                if end_ms is not None:
-                    self._ends[told.event.incident.id] = end_ms
-        return self._ends
-
-    def close_unadopted(self) -> None:
-        """Close what was merged as open, and that the newer owner did not take up."""
-        for incident, (due, told) in list(self._unfinished.items()):
-            if self._sink.now < due:
-                continue
-            claim = self._store.read_claim(told.stream)
-            if claim is None or claim.incarnation in (None, self._store.incarnation):
-                self._unfinished[incident] = (self._sink.now + UNADOPTED_S, told)
-                continue  # nobody has claimed it since: the next owner is to adopt it
-            self._tell(closing(told, self._sink.wall()), self._store.merge)
-            del self._unfinished[incident]
 
 
 def _own_spool(folder: Path | None, incarnation: Incarnation) -> Spool:

@@ -66,6 +66,12 @@ local function append_event(key, told, merged)
   return redis.call('XADD', key, 'MAXLEN', '~', told.kept, '*', unpack(fields))
 end
 
+-- The open incident of a track; nil where there is none.
+local function open_on(keys, track)
+  local id = redis.call('HGET', keys.open_of, track)
+  return id and read_known(keys.incidents_of, id) and id or nil
+end
+
 -- Records an event: in the history, in the table of open incidents, among what is known.
 local function record_event(keys, told, known, late)
   append_event(keys.events, told, '')
@@ -77,12 +83,18 @@ local function record_event(keys, told, known, late)
     noted_ms = known and known.noted_ms or now_ms(), late = late or '-', track = told.track,
   })
   if not closed then
+    if told.recovery_ms >= 0 and redis.call('HEXISTS', keys.open, told.id) == 0 then
+      return  -- its end comes next: nobody is to adopt it
+    end
     -- The event is put in as it came: cjson would turn its empty lists into objects.
     redis.call('HSET', keys.open, told.id, string.format(
       '{"onset_ms":%d,"stream":%s,"epoch":%d,"worker":%s,"revision":%d,"notify":%s,"event":%s}',
       onset_ms, cjson.encode(told.stream), told.epoch, cjson.encode(told.worker),
       told.revision, told.notify ~= '' and told.notify or '[]', told.event))
-    redis.call('HSET', keys.open_of, told.track, told.id)
+    local other = open_on(keys, told.track)
+    if not other or read_known(keys.incidents_of, other).onset_ms <= onset_ms then
+      redis.call('HSET', keys.open_of, told.track, told.id)
+    end
     return
   end
   redis.call('HDEL', keys.open, told.id)
@@ -92,10 +104,9 @@ local function record_event(keys, told, known, late)
   prune_known(keys.incidents_of)
 end
 
--- The open incident of a track; nil where there is none.
-local function open_on(keys, track)
-  local id = redis.call('HGET', keys.open_of, track)
-  return id and read_known(keys.incidents_of, id) and id or nil
+-- Whether an incident was over before another one began: it is told again, by one who knows both.
+local function was_over(told, known)
+  return told.recovery_ms >= 0 and told.recovery_ms < known.onset_ms
 end
 
 -- Has an event told under the id of the incident that its track has open already.

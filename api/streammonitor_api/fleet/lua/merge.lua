@@ -77,8 +77,9 @@ if known then
   if known.state == 'closed' or known.revision >= told.revision then
     return {'seen'}
   end
-  if newer_ms and (known.epoch > told.epoch or known.late ~= this_claim) then
-    return {'merged', told.id}
+  local is_newers = newer_ms and (known.epoch > told.epoch or known.late ~= this_claim)
+  if is_newers and redis.call('HEXISTS', keys.open, told.id) == 1 then
+    return {'merged', told.id}  -- it was there to be adopted
   end
   if known.onset_ms < told.onset_ms then
     return {'earlier', known.onset_ms}

@@ -3,7 +3,8 @@
 --
 -- KEYS  1 claims  2 open  3 open of the stream  4 incidents of the stream  5 events  6 term
 -- ARGV  1 stream  2 epoch  3 worker  4 incarnation  5 incident  6 revision
---       7 kind: opened, updated or closed  8 onset in ms  9 when it was over in ms, or -1
+--       7 kind: opened, updated or closed  8 onset in ms  9 when it was over in ms, or -1: also
+--       of an opened or updated event where that is known by now
 --       10 track: `detector track name`  11 event as JSON
 --       12 targets to notify as JSON, or ''  13 events to keep in the history
 -- Returns {'recorded'}
@@ -43,7 +44,7 @@ if known then
   end
 else
   local other = open_on(keys, told.track)
-  if other then
+  if other and not was_over(told, read_known(keys.incidents_of, other)) then
     return adopt_into(keys, told, other)
   end
 end

@@ -4,8 +4,8 @@
 -- ARGV  1 identity of the fleet's home  2 name of the operator's process
 --       3 a term that the new one has to be above  4 contract version of the operator
 --       5 ms for which an operator of another identity may be silent before it counts as gone
---       6 1 if it is to write back what Redis lost before workers are heard, else 0: hold_term
---         ends that
+--       6 1 if workers are not to be heard before it has written back what Redis lost, else 0:
+--         hold_term ends that, also where an operator before began it
 -- Returns {'started', term}
 --         {'foreign', identity, name, ms since it was seen}: another fleet of this name lives here
 --         {'version', version}: the fleet is of a newer contract
@@ -22,8 +22,6 @@ local term = math.max(tonumber(held[1] or 0), tonumber(ARGV[3])) + 1
 redis.call('HSET', KEYS[1], 'term', term, 'identity', ARGV[1], 'name', ARGV[2], 'seen_ms', now)
 if ARGV[6] == '1' then
   redis.call('HSET', KEYS[1], 'restoring', 1)
-else
-  redis.call('HDEL', KEYS[1], 'restoring')
 end
 redis.call('SET', KEYS[2], ARGV[4])
 return {'started', term}

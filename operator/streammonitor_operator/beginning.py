@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streammonitor_api.fleet.records import Assignment, Assignments, Claim
-from streammonitor_api.names import StreamKey, WorkerId
+from streammonitor_api.names import Epoch, StreamKey, WorkerId
 from streammonitor_operator.handover import Ownership, Phase
 from streammonitor_operator.roster import Roster
 from streammonitor_operator.state import Found
@@ -77,3 +77,13 @@ def find_claimed(found: Found, roster: Roster) -> None:
                     row.epoch,
                     highest_epoch=row.epoch,
                 )
+
+
+def claimed_epochs(roster: Roster) -> dict[StreamKey, Epoch]:
+    """The highest epoch at which any worker holds each stream."""
+    epochs: dict[StreamKey, Epoch] = {}
+    for worker in roster.alive():
+        for stream, row in worker.rows.items():
+            if row.claimed:
+                epochs[stream] = Epoch(max(row.epoch, epochs.get(stream, 0)))
+    return epochs

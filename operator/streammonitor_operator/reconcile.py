@@ -22,10 +22,11 @@ from streammonitor_api.errors import FencedError, LostError, UnavailableError
 from streammonitor_api.fleet.records import (
     DEAD_AFTER_S,
     FleetSeen,
+    Withdraw,
     Written,
 )
 from streammonitor_api.names import Epoch, StreamKey, Term, WorkerId
-from streammonitor_operator.beginning import find_claimed, find_owners
+from streammonitor_operator.beginning import claimed_epochs, find_claimed, find_owners
 from streammonitor_operator.inventory import Changes, Inventory
 from streammonitor_operator.observing import Observer
 from streammonitor_operator.reporting import Events, Reporter, Update
@@ -111,6 +112,8 @@ class Reconciler:
         self._settled_from_ms = self._audited_ms = self._repeated_ms = 0
         self._is_repeating = False
         """Assignments are to be written again as soon as that may be."""
+        self._is_restored = False
+        """All that Redis lost is written back with this cycle: workers may be believed again."""
         self._unheard_terms = 0
         """Requests for a term that Redis did not answer."""
         self._broken: dict[WorkerId, str] = {}
@@ -148,6 +151,7 @@ class Reconciler:
                 raise
             self._unheard_terms -= 1
             self.term = holder.term
+            self._is_restored = self.mode is Mode.RUNNING
             return Outcome(self.mode, again_s=SHORTEST_TICK_S)
 
     def _take_term(self) -> Term:
@@ -200,6 +204,9 @@ class Reconciler:
         self._assess_touched()
         assert self.term is not None  # noqa: S101  narrows the type
         self._writer.write(self.term, self.redis_ms, now)
+        if self._is_restored:
+            self._store.hold_term(self.term)
+            self._is_restored = False
         self._forget_workers(self.term)
         self._assess_touched()
         updates = self.reporter.report(self.redis_ms, now)
@@ -212,9 +219,8 @@ class Reconciler:
             self._find()
         elif self._has_lost:
             ledger = self.state.ledger
-            # Before any claim is taken: assignments are written only when workers were heard.
+            # Before any claim is taken: that is when workers were heard.
             self._restore(self.term, {stream: ledger[stream].over for stream in ledger})
-            self._store.hold_term(self.term)
         self._written = Written()
         self.reporter.restart()
         self._away, self.mode = True, Mode.SETTLING
@@ -234,11 +240,14 @@ class Reconciler:
         seen = self._store.read_fleet(roster.serials())
         self.redis_ms = seen.redis_ms
         # Redis may have been away, and come back older, between two cycles.
-        self._away |= seen.written.is_before(self._written)
+        is_older = seen.written.is_before(self._written)
+        self._away |= is_older
         if self._away and self.mode is Mode.RUNNING and self.term is not None:
             self._restore(self.term, {})
             self.reporter.restart()
-            self._is_repeating = True
+            self._is_repeating = self._is_restored = True
+            if is_older:
+                self._withdraw_strays()
         self._written = seen.written
         if self._away:
             roster.redis_was_away(seen.redis_ms)
@@ -246,10 +255,10 @@ class Reconciler:
             self._away = False
             for worker in self.state.found.workers:
                 roster.expect(worker)
-        elif self.term is not None and (self.mode is Mode.RUNNING or self._has_lost):
-            living = [name for name, one in roster.workers.items() if not one.is_dead]
-            if not seen.workers.keys() >= set(living):
-                self._store.hold_term(self.term)
+        elif self.term is not None and any(
+            name not in seen.workers for name, one in roster.workers.items() if not one.is_dead
+        ):
+            self._store.hold_term(self.term, restored=self.mode is Mode.RUNNING)
         if self._is_repeating:
             self._repeat_assignments()
         return seen
@@ -278,22 +287,32 @@ class Reconciler:
             if not self.state.found.ownerships and waited_ms < GATHER_MS:
                 return False
             self._find_claimed(seen)
+        if self.term is not None:
+            held = claimed_epochs(self.state.roster)
+            over = {stream: Epoch(epoch - 1) for stream, epoch in held.items()}
+            self._store.restore_epochs(self.term, {}, over)
+            self._store.hold_term(self.term)
         self.mode, self._has_lost = Mode.RUNNING, False
         self._observer.reseat(seen.redis_ms)
         return True
 
     def _find_claimed(self, seen: FleetSeen) -> None:
-        """Take from workers what Redis does not know, and have them heard from now on."""
+        """Take from workers what Redis does not know."""
         found = self.state.found
         find_claimed(found, self.state.roster)
         if self._found_none and found.rebuilt:
             # Others may be asleep that hold what nobody here can know. Epochs are handed out
             # less than once a second, so this is above all of them.
             found.lowest_epoch = Epoch(seen.redis_ms // 1000)
-        if self.term is not None:
-            over = {stream: found.ownerships[stream].over for stream in found.rebuilt}
-            self._store.restore_epochs(self.term, {}, over)
-            self._store.hold_term(self.term)
+
+    def _withdraw_strays(self) -> None:
+        """Redis came back older: take back what was withdrawn since, before it is claimed."""
+        ledger, self._repeated_ms = self.state.ledger, 0
+        for worker, some in self._store.read_assignments().items():
+            for stream in some.by_stream:
+                owned = ledger.get(stream)
+                if owned is not None and worker not in (owned.owner, owned.target):
+                    ledger.order(worker, Withdraw(stream))
 
     def _repeat_assignments(self) -> None:
         """Write them again after an outage: another Redis may have taken over that did not have
@@ -309,6 +328,7 @@ class Reconciler:
         for stream in state.ledger:
             state.unwritten_specs[stream] = None
             state.ledger.renew(stream)
+        state.found.revisions.clear()  # of streams that come later: their specs are lost as well
         state.coverage.renew()
         self._writer.renew()
 

@@ -30,8 +30,9 @@ from streammonitor_api.incident import wall_time
 from streammonitor_api.names import Epoch, StreamKey, Term, WorkerId
 from streammonitor_operator.state import State
 
-HOLD_EVERY_MS = 5_000
-"""How often the operator says that it is alive while it writes nothing else."""
+HOLD_EVERY_MS = 2_000
+"""How often the operator says that it is alive while it writes nothing else: where neither it nor
+a worker was heard for 3 s, Redis was away."""
 COVERAGE_EVERY_MS = 60_000
 """Within this all totals are written once: what a lost operator's successor misses at most."""
 FEW_COVERAGE_EVERY_MS = 5_000
@@ -50,7 +51,7 @@ T = TypeVar("T")
 class Writes(Protocol):
     """The writing calls of OperatorStore that are used here."""
 
-    def hold_term(self, term: Term) -> int: ...
+    def hold_term(self, term: Term, *, restored: bool = True) -> int: ...
     def put_specs(self, term: Term, specs: Iterable[StreamSpec]) -> None: ...
     def assign_many(
         self, term: Term, changes: Mapping[WorkerId, Sequence[AssignmentChange]]

@@ -298,7 +298,7 @@ class FleetMachine(RuleBasedStateMachine):
             (stream, name, known.onset_ms)
             for stream, incidents in self.model.incidents.items()
             for name, known in incidents.items()
-            if known.state == "open"
+            if known.state == "open" and known.is_offered
         }
         assert real == model, f"{real} != {model}"
 

@@ -7,7 +7,13 @@ import pytest
 from streammonitor_api.errors import FencedError, LostError
 from streammonitor_api.fleet.records import Assign
 from streammonitor_api.names import Epoch, StreamKey
-from tests.support.fleet_contract import STREAM, Fleet, a_told, take_ownership
+from tests.support.fleet_contract import (
+    STREAM,
+    Fleet,
+    a_told,
+    seconds_since_noon,
+    take_ownership,
+)
 
 
 def lose_data(fleet: Fleet) -> None:
@@ -195,3 +201,22 @@ def test_open_incident_is_not_taken_for_one_that_redis_reopened(fleet: Fleet) ->
     last = a_told("closed", 2, epoch=epoch, incident="now", onset_s=20, recovery_s=30)
     assert worker.publish(last).outcome == "recorded"
     assert fleet.operator.read_open_incidents() == []
+
+
+def test_claim_that_redis_lost_counts_from_when_it_was_made(fleet: Fleet) -> None:
+    """What the owner before it noticed meanwhile is not taken for older than the claim."""
+    term = fleet.operator.start_term("home", "a")
+    before, owner = fleet.worker("w1"), fleet.worker("w2")
+    old = take_ownership(fleet, term, before)
+    kept = {key: fleet.scripts.client.dump(key) for key in fleet.scripts.client.scan_iter()}
+    epoch = take_ownership(fleet, term, owner)
+    claimed_ms = owner.claim(STREAM, epoch).claim.claimed_ms
+    for key, value in kept.items():
+        fleet.scripts.client.restore(key, 0, value, replace=True)  # type: ignore[arg-type]
+    onset_s = seconds_since_noon()
+
+    again = owner.claim(STREAM, epoch, again=True, since_ms=claimed_ms)
+    answer = before.merge(a_told(epoch=old, onset_s=onset_s))
+
+    assert again.claim.claimed_ms == claimed_ms
+    assert (answer.outcome, answer.into) == ("merged", None)

@@ -108,3 +108,50 @@ def test_first_claim_on_an_empty_redis_is_not_of_an_owner_that_was_succeeded(
         epochs += [claim.epoch for claim in rig.store.read_claims().values()]
 
     assert set(epochs) == {epoch + 1}
+
+
+def test_worker_that_starts_anew_does_not_take_what_an_older_redis_gives_it(rig: FleetRig) -> None:
+    """Its stream went to another worker in the seconds that Redis lost."""
+    (before,) = rig.start("a")
+    rig.apply(a_monitor(streams=1))
+    rig.until(rig.all_watched)
+    client = rig.scripts.client
+    keys = list(client.scan_iter(f"{rig.store.keys.prefix}*"))
+    kept = {key: client.dump(key) for key in keys}
+    before.kill()
+    (after,) = rig.start("b")
+    rig.until(rig.all_watched)
+    epoch = after.claims[ONE]
+
+    rig.flush()
+    for key, value in kept.items():
+        client.restore(key, 0, value)  # type: ignore[arg-type]
+    before.restart()
+    epochs = []
+    for _ in range(40):
+        rig.run(0.1)
+        epochs += [claim.epoch for claim in rig.store.read_claims().values()]
+
+    assert epoch == max(epochs) == epochs[-1]
+    assert set(epochs) <= {epoch, epochs[0]}
+    assert not before.claims
+    assert rig.watchers(ONE) == ["b"]
+
+
+def test_operator_that_loses_redis_before_it_has_begun_writes_all_anew(rig: FleetRig) -> None:
+    (worker,) = rig.start("a")
+    rig.apply(a_monitor(streams=3))
+    rig.until(rig.all_watched)
+    inventory = rig.inventory
+    rig.restart_operator(Inventory())
+    rig.run(1)  # it has read what there is, and waits for what is wanted
+
+    rig.flush()
+    rig.run(1)
+    for monitor in inventory.monitors.values():
+        rig.apply(monitor)
+    rig.run(10)
+
+    assert rig.all_watched()
+    assert set(rig.store.read_claims()) == set(worker.claims) == set(inventory.streams)
+    assert all(worker.store.read_specs(inventory.streams))

@@ -192,6 +192,30 @@ def test_what_a_newer_owner_told_is_not_told_again_by_a_later_start(
     sink.close(1)
 
 
+def test_incident_keeps_the_name_that_it_was_given_when_redis_loses_its_data(
+    own_fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet, now = own_fleet, NOON_S + 60
+    first, epoch = owner(fleet)
+    first.publish(a_told(epoch=epoch))
+    store, epoch = owner(fleet, "w2")
+    sink = RedisSink(store, Worker(store), tmp_path, wall=lambda: now)
+    sink.put(a_told(epoch=epoch, incident="mine", onset_s=8))
+    sink.put(a_told("closed", 2, epoch=epoch, incident="mine", onset_s=8, recovery_s=20))
+    drain(sink)
+    end = [one.told for one in fleet.reader.read_events()][-1]
+    assert end.id == "a1.3"
+    fleet.scripts.client.flushall()
+    term = fleet.operator.start_term("home", "a")
+    fleet.operator.restore_incidents(term, [], [end])
+
+    sink.send_again(())
+    drain(sink)
+
+    assert history(fleet) == [("closed", "a1.3")]
+    sink.close(1)
+
+
 def test_what_is_over_for_long_is_not_told_again(own_fleet: Fleet, tmp_path: Path) -> None:
     """Others may have told it differently since, and nobody remembers that."""
     fleet, now = own_fleet, NOON_S + 60

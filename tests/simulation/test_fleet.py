@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fleet_sim.faults import Kind
-from tests.support.fleet_sim.fleet import DENSE, LONG, OLDER, Result, Shape, Simulation
+from tests.support.fleet_sim.fleet import DENSE, LONG, LOSSES, OLDER, Result, Shape, Simulation
 from tests.support.fleet_sim.ledger import ViolationError
 from tests.support.fleet_sim.mutations import MUTATIONS, Mutation
 from tests.support.redis_server import any_binary
@@ -24,6 +24,8 @@ DENSE_SEEDS = (*range(7), 17, 24)
 """6, 17 and 24 had a stream claimed by a worker that did not watch it: its assignment had been
 lost by a Redis that came back older."""
 OLDER_SEEDS = (1, 8, 10, 11)
+LOSSES_SEEDS = (3, 7, 17, 31, 50)
+"""Of these each had something told twice, closed early, or claimed at an epoch that was over."""
 MOST_SEEDS = 6
 """A mutation that so many seeds do not notice counts as not noticed."""
 
@@ -58,6 +60,13 @@ def test_nothing_is_lost_or_doubled_by_a_redis_that_comes_back_older(seed: int) 
     result = Simulation(seed, OLDER).run()
 
     assert result.faults[Kind.REDIS_ROLLBACK] > 10
+
+
+@pytest.mark.parametrize("seed", LOSSES_SEEDS)
+def test_nothing_is_lost_or_doubled_by_a_redis_that_loses_its_data(seed: int) -> None:
+    result = Simulation(seed, LOSSES).run()
+
+    assert result.faults[Kind.REDIS_LOSS] + result.faults[Kind.REDIS_ROLLBACK] > 5
 
 
 def test_seeds_have_all_faults() -> None:

@@ -37,6 +37,8 @@ class Known:
     over_ms: int | None
     track: tuple[str, str]
     into: str | None = None
+    is_offered: bool = False
+    """It is among those that are open, for others to adopt."""
     late: tuple[int, str | None] | None = None
 
     @property
@@ -55,7 +57,7 @@ class FleetModel:
     def lose_data(self) -> None:
         self.term = 0
         self.identity = ""
-        self.seen_ms = 0
+        self.seen_ms = self.beat_ms = self.restoring_until_ms = 0
         self.epochs: dict[str, int] = {}
         self.forgotten: set[str] = set()
         self.assigned: dict[str, dict[str, int]] = {}
@@ -112,7 +114,7 @@ class FleetModel:
         if refusal := self._refusal(term):
             return refusal
         for name, known in sorted(self.incidents.get(stream, {}).items()):
-            if known.state == "open":
+            if known.state == "open" and known.is_offered:
                 known.revision, known.state, known.over_ms = (
                     known.revision + 1,
                     "closed",
@@ -136,10 +138,14 @@ class FleetModel:
             elif serial and stored > incarnation:
                 return FENCED
         self.beats[worker] = (incarnation, serial)
+        if self.term:
+            if self.now_ms - max(self.seen_ms, self.beat_ms) > 3000:
+                self.restoring_until_ms = self.now_ms + 3000
+            self.beat_ms = self.now_ms
         return "beat", serial > 0 and before < serial - 1
 
     def claim(self, stream: str, epoch: int, worker: str, incarnation: str, again: bool) -> Outcome:
-        if not self.term:
+        if self._is_blank:
             return LOST
         held = self.claims.get(stream)
         if held and held.epoch > epoch:
@@ -172,14 +178,18 @@ class FleetModel:
         return ("released", True)
 
     def open_on(self, stream: str) -> frozenset[str]:
-        """What an owner adopts: of each track the incident that was recorded last. One before it
-        may still be open whose end is known, and told next by whoever spooled it."""
+        """What an owner adopts: of each track the open incident that began last. One before it
+        may still be open, and is closed by whoever spooled it."""
         return frozenset(self.latest.get(stream, {}).values())
+
+    @property
+    def _is_blank(self) -> bool:
+        return not self.term or self.now_ms < self.restoring_until_ms
 
     # Events
 
     def publish(self, told: FleetEvent, worker: str, incarnation: str) -> Outcome:
-        if not self.term:
+        if self._is_blank:
             return LOST
         held = self.claims.get(told.stream)
         if held and held.epoch > told.epoch:
@@ -193,7 +203,7 @@ class FleetModel:
     def merge(
         self, told: FleetEvent, over_ms: int | None, worker: str, incarnation: str
     ) -> Outcome:
-        if not self.term:
+        if self._is_blank:
             return LOST
         held = self.claims.get(told.stream)
         newer_ms = self._newer_ms(told, worker, incarnation)
@@ -202,6 +212,7 @@ class FleetModel:
         end_ms = _over_ms(told) if over_ms is None else over_ms
         if known:
             past = newer_ms is not None and (known.epoch > told.epoch or known.late != this)
+            past = past and known.is_offered
             if known.is_own and known.state == "open" and known.revision < told.revision and past:
                 return "merged", told.event.incident.id
             return self._known_answer(told) or self._record(told, end_ms, known.late)
@@ -241,6 +252,9 @@ class FleetModel:
         if name is None:
             return None
         other = self.incidents[told.stream][name]
+        over_ms = _over_ms(told)
+        if over_ms is not None and over_ms < other.onset_ms:
+            return None
         adopted = replace(other, state="adopted", into=name, epoch=told.epoch)
         self.incidents[told.stream][told.event.incident.id] = adopted
         return "adopt", name, other.revision, other.onset_ms
@@ -248,20 +262,26 @@ class FleetModel:
     def _record(
         self, told: FleetEvent, end_ms: int | None, late: tuple[int, str | None] | None = None
     ) -> Outcome:
-        before = self._incident(told)
+        before, name, track = self._incident(told), told.event.incident.id, _track(told)
         onset_ms = told.event.incident.onset.wall_ms
-        self.incidents.setdefault(told.stream, {})[told.event.incident.id] = Known(
+        is_open = told.event.kind != "closed"
+        is_offered = is_open and (end_ms is None or (before is not None and before.is_offered))
+        incidents = self.incidents.setdefault(told.stream, {})
+        known = incidents[name] = Known(
             told.revision,
             told.epoch,
-            "closed" if told.event.kind == "closed" else "open",
+            "open" if is_open else "closed",
             min(onset_ms, before.onset_ms) if before else onset_ms,
             end_ms,
-            _track(told),
+            track,
+            is_offered=is_offered,
             late=late,
         )
         latest = self.latest.setdefault(told.stream, {})
-        if told.event.kind != "closed":
-            latest[_track(told)] = told.event.incident.id
+        if is_offered:
+            other = latest.get(track)
+            if other is None or incidents[other].onset_ms <= known.onset_ms:
+                latest[track] = name
         elif latest.get(_track(told)) == told.event.incident.id:
             del latest[_track(told)]
         self.history.append((told.event.kind, told.id, None))

@@ -49,6 +49,8 @@ _T = TypeVar("_T")
 
 FOREIGN_SILENT_MS = 30_000
 """An operator of another identity that was silent for so long has gone: a fleet that moved."""
+RESTORING_MS = 10_000
+"""So long workers wait at most for an operator that writes back what Redis lost: it may die."""
 FORGOTTEN_KEPT_MS = 24 * 3600 * 1000
 """No worker sleeps longer than a day and wakes up with its stream's old epoch."""
 BATCH = 500
@@ -77,9 +79,9 @@ class OperatorStore:
 
         `identity` names the fleet's home (cluster and namespace, or state folder). Raises
         FencedError while an operator of another identity was seen in the last 30 s: two fleets
-        of one name in one Redis. With `restoring` workers wait until `hold_term` is called: what
-        Redis lost is to be written back first. Raises VersionError when the fleet is of a newer
-        contract.
+        of one name in one Redis. With `restoring` workers wait until `hold_term` is called, for at
+        most 10 s: what Redis lost is to be written back first. Raises VersionError when the fleet
+        is of a newer contract.
         """
         arguments = (
             identity,
@@ -87,7 +89,7 @@ class OperatorStore:
             above,
             CONTRACT_VERSION,
             FOREIGN_SILENT_MS,
-            int(restoring),
+            RESTORING_MS if restoring else 0,
         )
         reply = self._scripts.run("start_term", [self.keys.term, self.keys.version], arguments)
         match reply[0]:
@@ -105,10 +107,11 @@ class OperatorStore:
         """Who holds the term, and when it last wrote; None where none ever started."""
         return read_operator(self._hash(self.keys.term))
 
-    def hold_term(self, term: Term) -> int:
-        """Say that this operator is alive; returns Redis' clock in ms. Call it every few seconds
-        when nothing else is written."""
-        return int(check_term(self._scripts.run("hold_term", [self.keys.term], [term]))[1])
+    def hold_term(self, term: Term, *, restored: bool = True) -> int:
+        """Say that this operator is alive; returns Redis' clock in ms. Call it every second or
+        two when nothing else is written. `restored`: what Redis lost is written back."""
+        reply = self._scripts.run("hold_term", [self.keys.term], [term, int(restored)])
+        return int(check_term(reply)[1])
 
     # Specs and assignments
 

@@ -49,6 +49,8 @@ from streammonitor_api.names import (
 SAME_DEFECT_MS = round(LONGEST_OVERLAP_S * 1000)
 """After a failover the new owner needs to open the stream: what it finds defective within this
 time of its claim is what its predecessor had seen begin."""
+LATEST_MS = 2**53
+"""Later than any time."""
 
 
 class WorkerStore:
@@ -140,13 +142,16 @@ class WorkerStore:
         texts = self._scripts.command(lambda client: client.hmget(self.keys.open_gaps, named))
         return readable(Gap, [str(text) for text in texts if text is not None])
 
-    def claim(self, stream: StreamKey, epoch: Epoch, *, again: bool = False) -> Claimed:
+    def claim(
+        self, stream: StreamKey, epoch: Epoch, *, again: bool = False, since_ms: int = LATEST_MS
+    ) -> Claimed:
         """Become the owner; again by the same owner, it changes nothing.
 
-        `again` says that this claim was held before: a Redis that lost its data takes it from
-        that. Returns the open incidents to adopt. Raises FencedError when a higher epoch is
-        claimed, another worker holds this one, or the assignment was withdrawn; LostError when
-        Redis does not know of the assignment: try again, the operator writes it anew.
+        `again` says that this claim was held before, `since_ms` since when, by Redis' clock: a
+        Redis that lost its data takes it from that. Returns the open incidents to adopt. Raises
+        FencedError when a higher epoch is claimed, another worker holds this one, or the assignment
+        was withdrawn; LostError when Redis does not know of the assignment: try again, the operator
+        writes it anew.
         """
         keys = self.keys
         own = [keys.assignments(self.worker), keys.forgotten, keys.open, keys.open_of(stream)]
@@ -154,7 +159,7 @@ class WorkerStore:
         reply = self._scripts.run(
             "claim",
             [keys.claims, keys.epochs, keys.beats, keys.revisions, *own],
-            [stream, epoch, self.worker, self.incarnation, int(again)],
+            [stream, epoch, self.worker, self.incarnation, since_ms if again else 0],
         )
         match reply[0]:
             case "unassigned":

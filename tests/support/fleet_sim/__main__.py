@@ -4,6 +4,7 @@ python -m tests.support.fleet_sim --seed 43 --dense              one seed of the
 python -m tests.support.fleet_sim --seed 43 --dense --trace s39  … all lines about a stream
 python -m tests.support.fleet_sim --seed 43 --dense --real       … on a real redis-server
 python -m tests.support.fleet_sim --seed 43 --older              a Redis that comes back older
+python -m tests.support.fleet_sim --seed 43 --losses             one that loses its data often
 python -m tests.support.fleet_sim --stream-hours 1000000     seeds from 0 until that is reached
 """
 
@@ -16,8 +17,17 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from tests.support.fleet_sim.fleet import DENSE, LONG, OLDER, Simulation
+from tests.support.fleet_sim.fleet import (
+    DENSE,
+    LONG,
+    LOSSES,
+    OLDER,
+    Simulation,
+)
 from tests.support.fleet_sim.ledger import ViolationError
+
+SHAPES = {"dense": DENSE, "older": OLDER, "losses": LOSSES}
+"""By their options."""
 
 
 def main() -> int:
@@ -27,11 +37,13 @@ def main() -> int:
     parser.add_argument("--stream-hours", type=float, help="go on with further seeds until then")
     parser.add_argument("--dense", action="store_true", help="a short run with faults all the time")
     parser.add_argument("--older", action="store_true", help="a Redis that loses its last seconds")
+    parser.add_argument("--losses", action="store_true", help="a Redis that loses all, and deaths")
     parser.add_argument("--real", action="store_true", help="on a real redis-server: slow")
     parser.add_argument("--trace", nargs="?", const="", help="print every line that contains this")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    shape = DENSE if arguments.dense else OLDER if arguments.older else LONG
+    wanted = [shape for name, shape in SHAPES.items() if getattr(arguments, name)]
+    shape = wanted[0] if wanted else LONG
     total, faults, seed, began = 0.0, Counter[str](), arguments.seed, time.process_time()
     while True:
         simulation = Simulation(seed, shape, real=arguments.real, echo=_echo(arguments.trace))
@@ -73,7 +85,7 @@ def _print_end(simulation: Simulation, violation: ViolationError, trace: str | N
         for line in simulation.trace.last():
             _say(line)
     _say(f"\n{violation}\n")
-    shape = {DENSE: " --dense", OLDER: " --older"}.get(simulation.shape, "")
+    shape = "".join(f" --{name}" for name, one in SHAPES.items() if one == simulation.shape)
     _say(f"Again: python -m tests.support.fleet_sim --seed {simulation.seed}{shape} --trace STREAM")
 
 

@@ -60,12 +60,21 @@ class Auditor:
         """Redis lost data: what it records from now on begins anew."""
         self._cursor = "-"
         self._lost_at = self._fleet.clock.now
-        self._fleet.ledger.losses += 1
+        self._fleet.ledger.data_lost(self._states())
         self.memory_lost()
         entries = self._read("XREVRANGE", self.keys.events, "+", "-", "COUNT", "1")
         if entries:
             self._cursor = f"({entries[0][0].decode()}"
         self._fleet.server.take_changes()
+
+    def _states(self) -> dict[str, str]:
+        """Of all incidents that Redis knows: open, closed …"""
+        states: dict[str, str] = {}
+        for stream in self._fleet.streams.all:
+            flat = self._read("HGETALL", self.keys.incidents_of(stream))
+            for name, text in zip(flat[::2], flat[1::2], strict=True):
+                states[name.decode()] = text.decode().split(" ")[2]
+        return states
 
     def memory_lost(self) -> None:
         """Redis lost data, or an operator its memory: what neither of them knows may be told anew,
@@ -152,16 +161,23 @@ class Auditor:
         self._fleet.trace.note(
             "redis", f"{stream} is assigned to {worker} at epoch {epoch}, overlap {overlap_ms} ms"
         )
-        if self._owners.get(stream) == worker and self._claims[stream][-1][0] == int(epoch):
+        newest = self._claims.get(stream)
+        if newest and newest[-1][0] == int(epoch) and self._owners[stream] == worker:
             return  # it has it already, and Redis lost that
         owner = self._owner_of(stream)
         if owner is None or owner.name == worker or int(overlap_ms) or not self._is_well(owner):
             return
-        if stream not in owner.program.watched:
+        if stream not in owner.program.watched or self._is_heard_late(owner):
             return
         raise ViolationError(
             f"{stream} is taken from {owner.name}, which is well, and given to {worker} "
             f"at {self._now}"
+        )
+
+    def _is_heard_late(self, owner: Host) -> bool:
+        """An operator was in trouble when the owner started anew, and takes it for dead now."""
+        return any(
+            one.trouble_from < owner.started_at <= one.troubled_at for one in self._fleet.operators
         )
 
     # ---- after a cycle of the operator ----

@@ -62,6 +62,19 @@ DENSE = Shape()
 """Faults all the time."""
 OLDER = Shape(hours=1.0, bout_every_s=120.0, kinds=(Kind.REDIS_ROLLBACK,))
 """A Redis that comes back older again and again: what was written last is what is lost."""
+LOSSES = Shape(
+    hours=1.0,
+    bout_every_s=120.0,
+    kinds=(
+        Kind.REDIS_LOSS,
+        Kind.REDIS_ROLLBACK,
+        Kind.WORKER_DEATH,
+        Kind.WORKER_LOSS,
+        Kind.WORKER_PAUSE,
+        Kind.OPERATOR_DEATH,
+    ),
+)
+"""A Redis that loses its data again and again, while those that know it are not there."""
 LONG = Shape(workers=5, streams=200, hours=100.0, bout_every_s=8 * 3600.0, defects_per_hour=0.02)
 """What a fleet is like that is mostly left alone: 20,000 stream-hours."""
 

@@ -24,6 +24,8 @@ class Host:
     program: Any = None
     """The worker or operator that runs in the process."""
     starts: int = 0
+    started_at: float = 0.0
+    trouble_from: float = 0.0
     troubled_at: float = 0.0
     """Until when something was wrong with it."""
 
@@ -41,10 +43,13 @@ class Host:
         return f"{self.name}#{self.starts}"
 
     def trouble_until(self, when: float) -> None:
+        if self.troubled_at < self.clock.clock.now:
+            self.trouble_from = self.clock.clock.now
         self.troubled_at = max(self.troubled_at, when)
 
     def start(self) -> Process:
         self.starts += 1
+        self.started_at = self.clock.clock.now
         self.trouble_until(self.clock.clock.now)
         self.process = Process(self.name, self.clock)
         self.link.stand_still = self.process.stand_still

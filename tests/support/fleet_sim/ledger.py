@@ -10,7 +10,7 @@ it could tell.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from tests.support.fleet_sim.world import Defect, World
@@ -55,6 +55,9 @@ class Told:
     forgotten: bool = False
     """Redis lost it, and no operator was there that knew it."""
     kinds: Counter[str] = field(default_factory=Counter)
+    """Of all that was told of it."""
+    kept: Counter[str] = field(default_factory=Counter)
+    """Of what Redis has not lost since."""
     revisions: set[int] = field(default_factory=set)
 
 
@@ -156,13 +159,12 @@ class Ledger:
             raise ViolationError(f"{event}: {defect} is told twice, as {known} before")
         told = self.told.setdefault(event.incident, Told(defect, event.teller))
         told.forgotten = False
-        if event.revision in told.revisions:
-            if self.losses:
-                return  # told again to a Redis that had lost it
+        if event.revision in told.revisions and not self.losses:
             raise ViolationError(f"{event}: this revision of {defect} is told twice")
         told.revisions.add(event.revision)
         told.kinds[event.kind] += 1
-        if problem := _out_of_order(event.kind, told.kinds):
+        told.kept[event.kind] += 1
+        if problem := _out_of_order(event.kind, told):
             raise ViolationError(f"{event}: {defect} was {problem}")
 
     def _check_publisher(self, event: Recorded, defect: Defect) -> None:
@@ -182,8 +184,13 @@ class Ledger:
 
     def _may_be_told_anew(self, known: str, event: Recorded) -> bool:
         """Whether an incident has a right to a second name: nobody was there who could tell the
-        first one again."""
-        return known != event.incident and self._is_forgotten(known)
+        first one again, or it was cancelled as nobody wanted the stream."""
+        told = self.told[known]
+        was_unwanted = told.kinds["closed"] and any(
+            told.defect.onset < until and since < event.when
+            for since, until in self._unwanted.get(event.stream, ())
+        )
+        return known != event.incident and (bool(was_unwanted) or self._is_forgotten(known))
 
     # ---- the judgement ----
 
@@ -211,6 +218,17 @@ class Ledger:
         """It is open, Redis lost it, no operator knew it, and the worker that did was not there."""
         told = self.told[incident]
         return told.forgotten and told.teller not in self.well_tellers()
+
+    def data_lost(self, states: Mapping[str, str]) -> None:
+        """Redis lost data; of these incidents it holds the state. Those that it does not hold may
+        be told once more, those that are open again be closed once more."""
+        self.losses += 1
+        for incident, told in self.told.items():
+            state = states.get(incident)
+            if state is None:
+                told.kept.clear()
+            elif state == "open":
+                told.kept["closed"] = 0
 
     def forget_all_but(self, known: Collection[str]) -> None:
         """Neither Redis nor an operator knows of any other incident of the last hour."""
@@ -240,12 +258,12 @@ class Ledger:
         )
 
 
-def _out_of_order(kind: str, kinds: Counter[str]) -> str:
-    """What is wrong about an event, when these (it included) have been told; "" for nothing."""
-    if kind != "updated" and kinds[kind] > 1:
+def _out_of_order(kind: str, told: Told) -> str:
+    """What is wrong about an event, when this (it included) has been told; "" for nothing."""
+    if kind != "updated" and told.kept[kind] > 1:
         return f"{kind} twice"
-    if kind != "opened" and not kinds["opened"]:
+    if kind != "opened" and not told.kinds["opened"]:
         return f"{kind} before it was opened"
-    if kind != "closed" and kinds["closed"]:
+    if kind != "closed" and told.kept["closed"]:
         return f"{kind} after it was closed"
     return ""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from streammonitor_api.errors import StreamMonitorError, UnavailableError
-from streammonitor_api.fleet.records import BEAT_S, FleetEvent
+from streammonitor_api.fleet.records import BEAT_S
 from streammonitor_api.fleet.store import ReaderStore, WorkerStore
 from streammonitor_api.names import Incarnation, WorkerId
 from streammonitor_worker import fleetclock
@@ -94,8 +94,8 @@ class SimWorker:
         self._dead = True
         ledger = self._fleet.ledger
         if disk_lost:
-            for record in self._sink._spool.pending():
-                ledger.excuse(FleetEvent.from_json(record).event.incident.id, self.host.name)
+            for incident in self._sink._own.incidents():
+                ledger.excuse(incident, self.host.name)
         for engine in self._engines:
             engine.stop()
         for sender in (self._sink._own, *self._sink._left):

@@ -92,7 +92,7 @@ class RedisSink:
         unsent = sender.incidents()
         spool.rewind()
         old = sender.silent_since(self._wall() - KEEP_S) - unsent
-        sender.handed_on = old | sender.merged()
+        sender.handed_on = old | sender.recall()
         logger.info("%s: an earlier start left %d events", spool.folder, spool.status.waiting)
         return sender
 
@@ -111,7 +111,7 @@ class RedisSink:
         never_sent, unsent = self._own.opened(), self._own.incidents()
         waiting = self._spool.rewind()
         old = self._own.silent_since(self._wall() - KEEP_S) - unsent
-        theirs = self._own.unclosed() - never_sent | self._own.merged()
+        theirs = self._own.unclosed() - never_sent | self._own.recall()
         self._own.handed_on = (theirs | old) - set(still_open)
         logger.info("Redis lost data; sending the last %d events again", waiting)
         self._wake()

@@ -20,7 +20,7 @@ from streammonitor_api.errors import (
 from streammonitor_api.fleet.records import LONGEST_OVERLAP_S, FleetEvent, Publication
 from streammonitor_api.fleet.worker_store import WorkerStore
 from streammonitor_api.incident import Moment
-from streammonitor_api.names import StreamKey
+from streammonitor_api.names import IncidentId, StreamKey
 from streammonitor_worker.sinks.renaming import as_answered, closing, over_ms
 from streammonitor_worker.spool import Spool
 
@@ -30,9 +30,9 @@ UNCLAIMED_S = 3.0
 """How long the worker may take to claim again: several heartbeats."""
 UNADOPTED_S = 2 * LONGEST_OVERLAP_S
 """A newer owner that sees the defect has told it by then: overlap, and the alarm after it."""
-_MERGED = b"merged "
-"""Begins a record, of an incident, that stands among the events: a Redis that lost its data is not
-told of it again, also not by a later start."""
+_MERGED, _ADOPTED = b"merged ", b"adopted "
+"""Begin a record that stands among the events: what became of an incident. A Redis that lost its
+data is not told of it again, or by its other name; also not by a later start."""
 _MOST_ANSWERS = 4
 """An event is told anew at most so often; each answer can come once."""
 
@@ -83,6 +83,8 @@ class Sender:
         """Incidents that are a newer owner's by now: not to be sent again."""
         self._merged: set[str] = set()
         """Those that are noted as merged."""
+        self._adopted: dict[str, Publication] = {}
+        """Those that go by another name, with the answer that said so."""
 
     @property
     def has_unfinished(self) -> bool:
@@ -106,10 +108,17 @@ class Sender:
         """Incidents whose first event waits."""
         return {one.event.incident.id for one in self._waiting_events() if one.revision == 1}
 
-    def merged(self) -> set[str]:
-        """Incidents of which a newer owner's word was taken instead, as far as that is pending."""
-        noted = (one for one in self.spool.pending() if one.startswith(_MERGED))
-        self._merged = {one.removeprefix(_MERGED).decode() for one in noted}
+    def recall(self) -> set[str]:
+        """Read what became of the pending incidents; returns those that a newer owner tells."""
+        notes = [one.split() for one in self.spool.pending() if one.startswith((_MERGED, _ADOPTED))]
+        self._merged = {note[1].decode() for note in notes if len(note) == 2}
+        self._adopted = {
+            note[1].decode(): Publication(
+                "adopt", None, int(note[4]), IncidentId(note[2].decode()), int(note[3])
+            )
+            for note in notes
+            if len(note) == 5
+        }
         return self._merged
 
     def unclosed(self) -> set[str]:
@@ -129,7 +138,7 @@ class Sender:
             record = self.spool.peek()
             if record is None:
                 return
-            if not record.startswith(_MERGED):
+            if not record.startswith((_MERGED, _ADOPTED)):
                 self._send_record(record)
             self.spool.advance()
 
@@ -161,15 +170,27 @@ class Sender:
                 raise AgainError from None
             return self._merge(told)
         self._unclaimed.pop(key, None)
+        if told.event.kind == "closed":
+            self._unfinished.pop(told.event.incident.id, None)
         return outcome
 
     def _tell(self, told: FleetEvent, how: Callable[[FleetEvent], Publication]) -> str:
+        name = told.event.incident.id
+        if name in self._adopted:
+            told = as_answered(told, self._adopted[name])
         for _ in range(_MOST_ANSWERS):
             answer = how(told)
             if answer.outcome not in ("adopt", "earlier"):
                 return answer.outcome
+            if answer.outcome == "adopt" and name == told.event.incident.id:
+                self._note_adopted(name, answer)
             told = as_answered(told, answer)
         raise StreamMonitorError(f"{told.stream}: event {told.id} is never accepted")
+
+    def _note_adopted(self, name: str, answer: Publication) -> None:
+        self._adopted[name] = answer
+        note = f"{name} {answer.into} {answer.revision} {answer.onset_ms}"
+        self.spool.append(_ADOPTED + note.encode())
 
     def _merge(self, told: FleetEvent) -> str:
         incident = told.event.incident.id

@@ -28,7 +28,7 @@ from streammonitor_api.fleet.records import (
     StreamSpec,
     StreamTable,
 )
-from streammonitor_api.fleet.worker_store import WorkerStore
+from streammonitor_api.fleet.worker_store import LATEST_MS, WorkerStore
 from streammonitor_api.incident import Incident
 from streammonitor_api.names import Epoch, Revision, StreamKey
 from streammonitor_worker.fleetclock import FleetClock
@@ -102,6 +102,8 @@ class Liaison:
         self._claims: deque[tuple[StreamKey, Epoch, bool]] = deque()
         self._unclaimed: deque[tuple[str, int]] = deque()
         """Held claims that Redis forgot and did not take again yet."""
+        self._claimed_ms: dict[tuple[StreamKey, Epoch], int] = {}
+        """When claims were made: a Redis that lost its data is told."""
         self._whole = True
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -218,7 +220,7 @@ class Liaison:
             while self._claims:
                 stream, epoch, again = self._claims.popleft()
                 try:
-                    granted.append(self._store.claim(stream, epoch, again=again))
+                    granted.append(self._claim_one(stream, epoch, again))
                 except FencedError as error:
                     self._told.on_refused(stream, epoch, str(error))
                 except LostError as error:
@@ -232,6 +234,12 @@ class Liaison:
                 closed = read_closed(self._history, streams, first_ms)
                 for one in granted:
                     self._told.on_granted(one, closed[one.claim.stream])
+
+    def _claim_one(self, stream: StreamKey, epoch: Epoch, again: bool) -> Claimed:
+        since_ms = self._claimed_ms.get((stream, epoch), LATEST_MS)
+        claimed = self._store.claim(stream, epoch, again=again, since_ms=since_ms)
+        self._claimed_ms[stream, epoch] = claimed.claim.claimed_ms
+        return claimed
 
     def _read_assignments(self) -> None:
         found = self._store.read_assignments()
@@ -251,6 +259,8 @@ class Liaison:
                 self._specs[stream] = (specs[stream].revision, specs[stream])
         self._specs = {stream: spec for stream, spec in self._specs.items() if stream in wanted}
         self._assigned = set(wanted)
+        kept = {key: at_ms for key, at_ms in self._claimed_ms.items() if key[0] in wanted}
+        self._claimed_ms = kept
         self._revision, self._asked = found.revision, None
         assigned = self._with_specs(found, self._unwatched_s(wanted, lacking))
         self._told.on_assigned(assigned, [one for one in gone if one not in specs])

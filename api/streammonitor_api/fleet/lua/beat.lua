@@ -7,6 +7,9 @@
 --          serial of the beat before or -1}
 --         {'superseded', incarnation}: a later start of this worker has taken over
 --         {'version', version}: the fleet is of another contract
+-- Where nobody was heard for a while Redis was away, and may have come back with older data: then
+-- the operator has some time to write back what it knows before any worker is believed.
+local AWAY_MS = 3000
 local version = tonumber(redis.call('GET', KEYS[5]) or ARGV[4])
 if version > tonumber(ARGV[4]) or version < tonumber(ARGV[5]) then
   return {'version', version}
@@ -21,12 +24,18 @@ if stored then
   end
 end
 local now = now_ms()
+local term = redis.call('HMGET', KEYS[4], 'term', 'seen_ms', 'beat_ms')
+if term[1] then
+  if now - math.max(tonumber(term[2]), tonumber(term[3] or 0)) > AWAY_MS then
+    redis.call('HSET', KEYS[4], 'restoring_until_ms', now + AWAY_MS)
+  end
+  redis.call('HSET', KEYS[4], 'beat_ms', now)
+end
 redis.call('HSET', KEYS[1], ARGV[1],
   string.format('%d %s %s ', now, ARGV[2], ARGV[3]) .. ARGV[6])
 if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[7])
 end
 return {
-  'ok', now, tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0),
-  tonumber(redis.call('HGET', KEYS[4], 'term') or 0), before,
+  'ok', now, tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0), tonumber(term[1] or 0), before,
 }

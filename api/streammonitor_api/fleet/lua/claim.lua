@@ -3,7 +3,8 @@
 --
 -- KEYS  1 claims  2 epochs  3 beats  4 revisions  5 assignments of the worker  6 forgotten
 --       7 open  8 open of the stream  9 term
--- ARGV  1 stream  2 epoch  3 worker  4 incarnation  5 1 if it held this claim before, else 0
+-- ARGV  1 stream  2 epoch  3 worker  4 incarnation  5 when this claim was
+--       made, in ms, if it was held before, else 0
 -- Returns {'claimed', claimed in ms, {open incident as JSON, …}}; again by its owner as well
 --         {'fenced', epoch, worker}: a higher epoch is claimed, or this one by another
 --         {'withdrawn', epoch assigned or 0}: the operator does not want it there any more
@@ -49,7 +50,7 @@ if assigned ~= epoch then
   if handed_out >= epoch and redis.call('HEXISTS', KEYS[4], worker) == 1 then
     return {'withdrawn', assigned}
   end
-  if handed_out >= epoch or ARGV[5] ~= '1' then
+  if handed_out >= epoch or ARGV[5] == '0' then
     return {'unassigned'}
   end
 end
@@ -64,12 +65,15 @@ if held then
     end
   end
 end
-local now = now_ms()
+local since_ms = now_ms()
+if ARGV[5] ~= '0' then
+  since_ms = math.min(since_ms, tonumber(ARGV[5]))
+end
 write_claim(KEYS[1], stream, {
   epoch = epoch, worker = worker, incarnation = incarnation,
-  claimed_ms = string.format('%d', now), history = history,
+  claimed_ms = string.format('%d', since_ms), history = history,
 })
 if handed_out < epoch then
   redis.call('HSET', KEYS[2], stream, epoch)
 end
-return granted(now)
+return granted(since_ms)

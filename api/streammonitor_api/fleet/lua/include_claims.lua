@@ -18,11 +18,11 @@ local function write_claim(key, stream, claim)
     {claim.epoch, claim.worker, claim.incarnation, claim.claimed_ms, claim.history}, ' '))
 end
 
--- Whether nothing may be taken from workers: no operator began a term, or the one that did is
--- writing back what Redis lost. What they tell again would be taken for new.
+-- Whether nothing may be taken from workers: no operator began a term, or the one that did has
+-- some time to write back what Redis lost. What they tell again would be taken for new.
 local function is_blank(key)
-  local term = redis.call('HMGET', key, 'term', 'restoring')
-  return not term[1] or term[2] ~= false
+  local term = redis.call('HMGET', key, 'term', 'restoring_until_ms')
+  return not term[1] or now_ms() < tonumber(term[2] or 0)
 end
 
 -- When the first owner after this one claimed the stream, in ms; nil if there was none.

@@ -4,8 +4,8 @@
 -- ARGV  1 identity of the fleet's home  2 name of the operator's process
 --       3 a term that the new one has to be above  4 contract version of the operator
 --       5 ms for which an operator of another identity may be silent before it counts as gone
---       6 1 if workers are not to be heard before it has written back what Redis lost, else 0:
---         hold_term ends that, also where an operator before began it
+--       6 ms for which workers are not believed, unless hold_term says earlier that all is written
+--         back that Redis lost; 0: they are believed at once
 -- Returns {'started', term}
 --         {'foreign', identity, name, ms since it was seen}: another fleet of this name lives here
 --         {'version', version}: the fleet is of a newer contract
@@ -20,8 +20,8 @@ if held[2] and held[2] ~= ARGV[1] and now - tonumber(held[4]) < tonumber(ARGV[5]
 end
 local term = math.max(tonumber(held[1] or 0), tonumber(ARGV[3])) + 1
 redis.call('HSET', KEYS[1], 'term', term, 'identity', ARGV[1], 'name', ARGV[2], 'seen_ms', now)
-if ARGV[6] == '1' then
-  redis.call('HSET', KEYS[1], 'restoring', 1)
+if tonumber(ARGV[6]) > 0 then
+  redis.call('HSET', KEYS[1], 'restoring_until_ms', now + tonumber(ARGV[6]))
 end
 redis.call('SET', KEYS[2], ARGV[4])
 return {'started', term}

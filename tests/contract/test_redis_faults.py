@@ -246,7 +246,9 @@ class _SentinelServer(RedisServer):
 
 
 def test_cluster_holds_a_fleet_in_one_slot(tmp_path: Path) -> None:
-    with redis_with(tmp_path, "--cluster-enabled", "yes") as server:
+    # By itself the port of the nodes is 10,000 higher than the other, and may be none.
+    nodes = ("--cluster-port", str(free_port()))
+    with redis_with(tmp_path, "--cluster-enabled", "yes", *nodes) as server:
         node: Any = server.client()
         node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         wait_until(lambda: "cluster_state:ok" in str(node.execute_command("CLUSTER", "INFO")))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.support.kind.watching import Watching
 
 UP_S = 600.0
 """A cluster is made in 30 s, images are loaded in as long; more where other work goes on."""
+KEDA_S = 300.0
 TEST_S = 600
 """No test may take longer; each waits for what it waits for with deadlines of its own."""
 LIMIT_S = 60 * float(os.environ.get("E2E_LIMIT") or "inf")
@@ -117,6 +119,21 @@ def _has_the_image(release: Release) -> bool:
     values = release.installed_values() or {}
     annotations = values.get("workers", {}).get("podAnnotations", {})
     return bool(annotations.get("image-id") == image_id())
+
+
+@pytest.fixture(scope="session")
+def keda(cluster: Cluster) -> None:
+    """KEDA in the cluster: as it is there, or as the command in KEDA_INSTALL puts it there."""
+    there = ("get", "crd", "scaledobjects.keda.sh", "--ignore-not-found", "--output", "name")
+    if cluster.kubectl(*there).strip():
+        return
+    install = os.environ.get("KEDA_INSTALL")
+    if not install:
+        pytest.skip(
+            "KEDA is not in the cluster: install it there, or name in KEDA_INSTALL a command that "
+            "does and is given the cluster's name"
+        )
+    run(*shlex.split(install), cluster.name, within_s=KEDA_S, environment=cluster.environment)
 
 
 @pytest.fixture(scope="session")

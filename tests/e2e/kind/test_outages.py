@@ -14,6 +14,8 @@ from tests.support.kind.watching import Watching
 
 NODE_LOST_S = 10.0
 AWAY_S = 60.0
+ELSEWHERE_S = 120.0
+"""Kubernetes notices after 50 s that a node does not answer, and waits 10 s more."""
 BACK_S = 60.0
 """Within this what was away is there again, on a busy machine."""
 REDIS = f"{RELEASE}-redis-0"
@@ -134,6 +136,40 @@ def test_lost_node_is_taken_over(
     cluster.kubectl(*words, within_s=130)
     release.await_workers(WORKERS, 180)
     watching.await_pictures_after(time.time())
+    watching.wait("live")
+
+
+def test_lost_node_of_the_operator_is_taken_over(
+    watching: Watching, release: Release, cluster: Cluster, figures: Figures
+) -> None:
+    """The operator starts elsewhere; nothing is amiss with streams on other nodes meanwhile."""
+    release.ensure(operator={"nodeSelector": None})
+    watching.watch()
+    owners = watching.await_rest()
+    node = release.operator()["spec"]["nodeName"]
+    nodes = {name_of(pod): pod["spec"]["nodeName"] for pod in release.workers()}
+    lost = {stream for stream, (worker, _) in owners.items() if nodes[worker] == node}
+    assert node != f"{cluster.name}-control-plane", "other pods of this test are there"
+    assert owners.keys() - lost, "no stream is on another node"
+
+    began = time.time()
+    try:
+        run("docker", "stop", node)
+        cluster.await_true(
+            lambda: release.operator_is_ready(elsewhere_than=node), "it runs elsewhere", ELSEWHERE_S
+        )
+        figures.add("node of the operator stopped: it is ready elsewhere", time.time() - began)
+        for stream in lost:
+            watching.await_others(stream, owners[stream], began)
+        figures.add("the same: its streams unwatched", watching.longest_gap_s(began))
+        for stream in owners.keys() - lost:
+            assert watching.unwatched_s(began, stream.partition("/")[2]) == 0
+            assert watching.owners()[stream] == owners[stream]
+    finally:
+        run("docker", "start", node)
+    words = ("wait", f"node/{node}", "--for=condition=Ready", "--timeout=120s")
+    cluster.kubectl(*words, within_s=130)
+    release.await_workers(WORKERS, 180)
     watching.wait("live")
 
 

@@ -143,7 +143,7 @@ def test_lost_node_of_the_operator_is_taken_over(
     watching: Watching, release: Release, cluster: Cluster, figures: Figures
 ) -> None:
     """The operator starts elsewhere; nothing is amiss with streams on other nodes meanwhile."""
-    release.ensure(operator={"nodeSelector": None})
+    release.ensure(operator={"nodeSelector": None, "tolerations": [], "affinity": None})
     watching.watch()
     owners = watching.await_rest()
     node = release.operator()["spec"]["nodeName"]

@@ -32,7 +32,9 @@ def test_install_is_ready_within_a_minute(
     figures.add("helm install to all pods ready", took_s, INSTALLED_S)
     assert took_s <= INSTALLED_S
 
-    largest_mb = max(idle_mb(release, pod) for pod in release.workers())
+    # A cluster that was there before may have monitors, whose streams are watched again by now.
+    idle = [pod for pod in release.workers() if not release.streams(pod)]
+    largest_mb = max(idle_mb(release, pod) for pod in idle)
     figures.add("worker without streams", largest_mb, BASELINE_MB, "MB")
     assert largest_mb <= BASELINE_MB
 

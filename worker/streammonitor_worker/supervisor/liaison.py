@@ -301,6 +301,7 @@ class Trouble:
         self._lock = threading.Lock()
         self._since: float | None = None
         self._told_at = 0.0
+        self._told: set[str] = set()
         self.why = ""
 
     def begin(self, error: StreamMonitorError) -> None:
@@ -308,8 +309,12 @@ class Trouble:
             now = self._clock()
             if self._since is None:
                 self._since = now
-            if str(error) != self.why or now - self._told_at >= TELL_AGAIN_S:
-                self.why, self._told_at = str(error), now
+            self.why = str(error)
+            if now - self._told_at >= TELL_AGAIN_S:
+                self._told.clear()
+            if self.why not in self._told:  # errors take turns: refused, then not in time
+                self._told.add(self.why)
+                self._told_at = now
                 logger.warning("%s; streams are watched on, and it is tried further", error)
 
     def end(self) -> None:
@@ -318,3 +323,4 @@ class Trouble:
                 away_s = self._clock() - self._since
                 logger.warning("Redis answers again, after %.0f s", away_s)
             self._since, self.why = None, ""
+            self._told.clear()

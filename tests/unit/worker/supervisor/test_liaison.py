@@ -36,6 +36,17 @@ def test_trouble_is_told_at_its_beginning_now_and_then_and_at_its_end(
     assert trouble.why == ""
 
 
+def test_errors_that_take_turns_are_each_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    trouble = Trouble(lambda: now)
+    caplog.set_level(logging.WARNING)
+
+    for now in range(10):
+        trouble.begin(UnavailableError("refused" if now % 2 else "not in time"))
+
+    assert [one.partition(";")[0] for one in caplog.messages] == ["not in time", "refused"]
+
+
 def recorded(stream: StreamKey, kind: str, onset_s: float) -> RecordedEvent:
     recovery_s = onset_s + 3.0 if kind == "closed" else None
     incident = an_incident("video-black", stream=stream, onset_s=onset_s, recovery_s=recovery_s)

@@ -243,7 +243,9 @@ class Reconciler:
         is_older = seen.written.is_before(self._written)
         self._away |= is_older
         if self._away and self.mode is Mode.RUNNING and self.term is not None:
-            self._restore(self.term, {})
+            ledger = self.state.ledger
+            over = {stream: ledger[stream].over for stream in ledger} if is_older else {}
+            self._restore(self.term, over)
             self.reporter.restart()
             self._is_repeating = self._is_restored = True
             if is_older:
@@ -283,6 +285,7 @@ class Reconciler:
             if silent and waited_ms < SETTLE_MS:
                 return False
             self._renew()
+            self._withdraw_strays()
         else:
             if not self.state.found.ownerships and waited_ms < GATHER_MS:
                 return False
@@ -291,7 +294,7 @@ class Reconciler:
             held = claimed_epochs(self.state.roster)
             over = {stream: Epoch(epoch - 1) for stream, epoch in held.items()}
             self._store.restore_epochs(self.term, {}, over)
-            self._store.hold_term(self.term)
+            self._is_restored = True
         self.mode, self._has_lost = Mode.RUNNING, False
         self._observer.reseat(seen.redis_ms)
         return True

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from streammonitor_api.errors import FencedError, LostError
-from streammonitor_api.fleet.records import Assign
+from streammonitor_api.fleet.records import Assign, Withdraw
 from streammonitor_api.names import Epoch, StreamKey
 from tests.support.fleet_contract import (
     STREAM,
     Fleet,
+    a_heartbeat,
     a_told,
     seconds_since_noon,
     take_ownership,
@@ -220,3 +221,37 @@ def test_claim_that_redis_lost_counts_from_when_it_was_made(fleet: Fleet) -> Non
 
     assert again.claim.claimed_ms == claimed_ms
     assert (answer.outcome, answer.into) == ("merged", None)
+
+
+def test_claim_at_an_epoch_that_is_over_is_taken_back(fleet: Fleet) -> None:
+    """Redis came back from before the stream was given to another, and still names its owner."""
+    term = fleet.operator.start_term("home", "a")
+    before = fleet.worker("w1")
+    old = take_ownership(fleet, term, before)
+
+    fleet.operator.restore_epochs(term, {}, {STREAM: old})
+
+    with pytest.raises(LostError):
+        before.publish(a_told(epoch=old))
+    fleet.operator.assign(term, before.worker, [Withdraw(STREAM)])
+    with pytest.raises(FencedError):
+        before.claim(STREAM, old, again=True)
+
+
+def test_assignments_of_a_redis_that_was_away_are_not_followed_before_the_operator(
+    fleet: Fleet,
+) -> None:
+    term = fleet.operator.start_term("home", "a")
+    worker = fleet.worker("w1")
+    take_ownership(fleet, term, worker)
+    told = worker.beat(a_heartbeat(worker), None, serial=0).revision
+    key = fleet.operator.keys.term
+    away_ms = fleet.operator.hold_term(term) - 10_000
+    fleet.scripts.client.hset(key, mapping={"seen_ms": away_ms, "beat_ms": away_ms})
+
+    first = worker.beat(a_heartbeat(worker), None, serial=1)
+    fleet.operator.hold_term(term)
+    second = worker.beat(a_heartbeat(worker), None, serial=2)
+
+    assert told
+    assert (first.revision, second.revision) == (0, told)

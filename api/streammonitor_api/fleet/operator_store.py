@@ -222,10 +222,11 @@ class OperatorStore:
         self, term: Term, unwanted: Mapping[StreamKey, Epoch], over: Mapping[StreamKey, Epoch]
     ) -> None:
         """Write back the epochs of streams that nobody wants, and those of the others that are
-        over, where Redis knows none or older ones."""
+        over, where Redis knows none or older ones; claims at these epochs are taken back."""
         some = [(stream, str(epoch), "1") for stream, epoch in unwanted.items()]
         some += [(stream, str(epoch), "0") for stream, epoch in over.items()]
-        self._put("restore_epochs", [self.keys.epochs, self.keys.forgotten], term, some)
+        keys = [self.keys.epochs, self.keys.forgotten, self.keys.claims]
+        self._put("restore_epochs", keys, term, some)
 
     # Coverage
 

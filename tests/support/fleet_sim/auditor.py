@@ -96,6 +96,8 @@ class Auditor:
         if text is None:
             return
         epoch, worker = text.decode().split(" ")[:2]
+        if worker == "-":
+            return  # it was given up, or taken back
         now = self._fleet.clock.now
         known = self._claims.setdefault(stream, [])
         if not known or known[-1][0] < int(epoch):

@@ -258,9 +258,9 @@ class Liaison:
             if stream in specs:
                 self._specs[stream] = (specs[stream].revision, specs[stream])
         self._specs = {stream: spec for stream, spec in self._specs.items() if stream in wanted}
-        self._assigned = set(wanted)
-        kept = {key: at_ms for key, at_ms in self._claimed_ms.items() if key[0] in wanted}
-        self._claimed_ms = kept
+        known = self._assigned | set(wanted)  # an older Redis may not name one for a moment
+        kept = {key: at_ms for key, at_ms in self._claimed_ms.items() if key[0] in known}
+        self._claimed_ms, self._assigned = kept, set(wanted)
         self._revision, self._asked = found.revision, None
         assigned = self._with_specs(found, self._unwatched_s(wanted, lacking))
         self._told.on_assigned(assigned, [one for one in gone if one not in specs])

@@ -24,10 +24,12 @@ if stored then
   end
 end
 local now = now_ms()
-local term = redis.call('HMGET', KEYS[4], 'term', 'seen_ms', 'beat_ms')
+local term = redis.call('HMGET', KEYS[4], 'term', 'seen_ms', 'beat_ms', 'restoring_until_ms')
+local revision, restoring_until_ms = 0, tonumber(term[4] or 0)
 if term[1] then
   if now - math.max(tonumber(term[2]), tonumber(term[3] or 0)) > AWAY_MS then
-    redis.call('HSET', KEYS[4], 'restoring_until_ms', now + AWAY_MS)
+    restoring_until_ms = now + AWAY_MS
+    redis.call('HSET', KEYS[4], 'restoring_until_ms', restoring_until_ms)
   end
   redis.call('HSET', KEYS[4], 'beat_ms', now)
 end
@@ -36,6 +38,7 @@ redis.call('HSET', KEYS[1], ARGV[1],
 if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[7])
 end
-return {
-  'ok', now, tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0), tonumber(term[1] or 0), before,
-}
+if now >= restoring_until_ms then  -- else its assignments may be old ones
+  revision = tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0)
+end
+return {'ok', now, revision, tonumber(term[1] or 0), before}

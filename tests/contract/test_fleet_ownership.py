@@ -6,7 +6,7 @@ import pytest
 
 from streammonitor_api.errors import FencedError, LostError, VersionError
 from streammonitor_api.fleet.records import Assign, Keep, StreamRow, StreamTable, Withdraw
-from streammonitor_api.names import Epoch, StreamKey, WorkerId
+from streammonitor_api.names import Epoch, Incarnation, StreamKey, WorkerId
 from tests.support.fleet_contract import STREAM, Fleet, a_heartbeat, a_spec, a_told, take_ownership
 
 OTHER = StreamKey("prod/sports/ch5")
@@ -326,3 +326,18 @@ def test_forgotten_stream_keeps_its_epoch(fleet: Fleet) -> None:
         worker.claim(STREAM, epoch)
     fleet.operator.put_specs(term, [a_spec()])
     assert take_ownership(fleet, term, fleet.worker("w2")) == epoch + 1
+
+
+def test_start_whose_clock_stepped_back_is_not_superseded_by_the_one_before(fleet: Fleet) -> None:
+    """A beat of the start that died arrives late."""
+    before = fleet.worker("w1", Incarnation("00000000000000ff"))
+    after = fleet.worker("w1", Incarnation("0000000000000011"))
+    before.beat(a_heartbeat(before), None, serial=0)
+    after.beat(a_heartbeat(after), None, serial=0)
+
+    for serial in (0, 1):
+        with pytest.raises(FencedError, match="a later start of it"):
+            before.beat(a_heartbeat(before), None, serial=serial)
+
+    assert not after.beat(a_heartbeat(after), None, serial=1).lost
+    assert fleet.reader.read_fleet().workers[after.worker].beat.incarnation == after.incarnation

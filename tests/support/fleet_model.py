@@ -63,6 +63,7 @@ class FleetModel:
         self.assigned: dict[str, dict[str, int]] = {}
         self.claims: dict[str, Holder] = {}
         self.beats: dict[str, tuple[str, int]] = {}
+        self.succeeded: dict[str, set[str]] = {}
         self.incidents: dict[str, dict[str, Known]] = {}
         self.latest: dict[str, dict[tuple[str, str], str]] = {}
         self.history = []
@@ -135,8 +136,10 @@ class FleetModel:
             stored, count = self.beats[worker]
             if stored == incarnation:
                 before = count
-            elif serial and stored > incarnation:
+            elif incarnation in self.succeeded.get(worker, ()) or (serial and stored > incarnation):
                 return FENCED
+            else:
+                self.succeeded.setdefault(worker, set()).add(stored)
         self.beats[worker] = (incarnation, serial)
         if self.term:
             if self.now_ms - max(self.seen_ms, self.beat_ms) > 3000:

@@ -61,6 +61,11 @@ class Keys:
         return f"{self.prefix}beats"
 
     @property
+    def starts(self) -> str:
+        """Hash: worker → incarnations of it that were succeeded by another, the latest first."""
+        return f"{self.prefix}starts"
+
+    @property
     def tables(self) -> str:
         """Hash: worker → its streams, StreamTable as JSON."""
         return f"{self.prefix}tables"

@@ -176,7 +176,11 @@ class OperatorStore:
         shared = [keys.term, keys.beats, keys.tables, keys.revisions]
         named = list(workers)
         calls = [
-            Call("forget_worker", [*shared, keys.assignments(one)], [term, one, DEAD_AFTER_MS])
+            Call(
+                "forget_worker",
+                [*shared, keys.assignments(one), keys.starts],
+                [term, one, DEAD_AFTER_MS],
+            )
             for one in named
         ]
         replies = [check_term(reply) for reply in self._scripts.run_many(calls)]

@@ -78,13 +78,14 @@ class WorkerStore:
 
         `serial` counts the beats of this incarnation that were answered, from 0; a beat that got
         no answer is sent again under the same number. The first one takes over from an earlier
-        incarnation of this worker. Raises FencedError when a later incarnation has taken over:
-        two processes have the same worker id, or this one slept. Raises VersionError.
+        start of this worker, whatever the machine's clock says of both. Raises FencedError when
+        a later one has taken over: two processes have the same worker id, or this one slept.
+        Raises VersionError.
         """
         keys = self.keys
         reply = self._scripts.run(
             "beat",
-            [keys.beats, keys.tables, keys.revisions, keys.term, keys.version],
+            [keys.beats, keys.tables, keys.revisions, keys.term, keys.version, keys.starts],
             (
                 self.worker,
                 self.incarnation,

@@ -1,6 +1,6 @@
 -- Notes that a worker lives, and tells it what it has to know. Runs twice a second a worker.
 --
--- KEYS  1 beats  2 tables  3 revisions  4 term  5 version
+-- KEYS  1 beats  2 tables  3 revisions  4 term  5 version  6 starts
 -- ARGV  1 worker  2 incarnation  3 serial of the beat, from 0  4 contract version of the worker
 --       5 oldest version that it works with  6 heartbeat as JSON  7 table as JSON, or ''
 -- Returns {'ok', now in ms, revision of its assignments or 0, term or 0,
@@ -10,6 +10,9 @@
 -- Where nobody was heard for a while Redis was away, and may have come back with older data: then
 -- the operator has some time to write back what it knows before any worker is believed.
 local AWAY_MS = 3000
+-- The first beat of a start takes over, and those before it have nothing more to say: which is later
+-- is not left to a machine's clock. It decides only where Redis lost that.
+local KEPT = 150  -- characters: eight starts
 local version = tonumber(redis.call('GET', KEYS[5]) or ARGV[4])
 if version > tonumber(ARGV[4]) or version < tonumber(ARGV[5]) then
   return {'version', version}
@@ -19,8 +22,13 @@ if stored then
   local incarnation, serial = string.match(stored, '^%d+ (%S+) (%d+)')
   if incarnation == ARGV[2] then
     before = tonumber(serial)
-  elseif ARGV[3] ~= '0' and incarnation > ARGV[2] then
-    return {'superseded', incarnation}
+  else
+    local succeeded = redis.call('HGET', KEYS[6], ARGV[1]) or ''
+    local is_over = string.find(succeeded, ARGV[2], 1, true)
+    if is_over or (ARGV[3] ~= '0' and incarnation > ARGV[2]) then
+      return {'superseded', incarnation}
+    end
+    redis.call('HSET', KEYS[6], ARGV[1], string.sub(incarnation .. ' ' .. succeeded, 1, KEPT))
   end
 end
 local now = now_ms()

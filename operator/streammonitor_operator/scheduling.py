@@ -129,7 +129,11 @@ class Scheduler:
         row, gap_from_ms = self.state.row(stream), self.state.coverage[stream].gap_from_ms
         if row is not None and row.state == "watching":
             return False
-        return gap_from_ms is not None and now_ms - gap_from_ms > UNWATCHED_S * 1000
+        if gap_from_ms is None:
+            return False
+        # Whoever has just claimed it had no time to watch it yet.
+        since_ms = max(gap_from_ms, self.state.ledger[stream].since_ms)
+        return now_ms - since_ms > UNWATCHED_S * 1000
 
     def _arrivals(self, worker: WorkerId, haste: int = 1) -> int:
         capacity = self.state.placement.seats[worker].capacity_cores

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fleet_workers import (
+    WITHIN_S,
     Broadcast,
     PlayedOperator,
     Start,
@@ -110,7 +111,11 @@ def test_events_of_an_outage_come_when_redis_is_back(
     operator.await_row(worker.name, spec, "watching")
 
     server.stop()  # which keeps nothing: it loses all its data
-    wait_until(lambda: json.loads(ask(port, "/streams")[1])["waiting_events"] > 0, "an event waits")
+    wait_until(
+        lambda: json.loads(ask(port, "/streams")[1])["waiting_events"] > 0,
+        "an event waits",
+        within_s=WITHIN_S,
+    )
     server.start()
 
     again = PlayedOperator(server)

@@ -46,7 +46,7 @@ def test_killed_worker_is_replaced_and_its_incident_goes_on(
 
     first.send(signal.SIGKILL)
     operator.assign(second.name, spec)
-    closed = operator.await_event("closed", within_s=30)
+    closed = operator.await_event("closed")
 
     assert operator.told() == [("opened", 1), ("closed", closed.told.revision)]
     assert closed.told.event.incident.id == opened.told.event.incident.id
@@ -75,7 +75,7 @@ def test_defect_that_nobody_watched_is_told_by_the_next_owner(
         wait_until(lambda: "\n19.ts" in playlist_of(stream.url), "the defect is over", within_s=60)
         assert operator.told() == []
         operator.assign(second.name, spec)
-        closed = operator.await_event("closed", within_s=30)
+        closed = operator.await_event("closed")
 
     assert operator.told() == [("opened", 1), ("closed", 2)]
     assert closed.worker == second.name
@@ -98,7 +98,7 @@ def test_planned_move_leaves_no_gap_and_doubles_nothing(
     operator.withdraw(old.name, spec)
     wait_until(lambda: not operator.rows(old.name), "the old one lets go")
     long_black.hasten()
-    closed = operator.await_event("closed", within_s=30)
+    closed = operator.await_event("closed")
 
     assert row.epoch == 2
     assert operator.told() == [("opened", 1), ("closed", closed.told.revision)]
@@ -120,7 +120,7 @@ def test_worker_that_slept_through_its_failover_tells_nothing_twice(
     first.send(signal.SIGSTOP)  # its engine goes on, and finds the end of the defect
     operator.assign(second.name, spec)
     operator.withdraw(first.name, spec)
-    operator.await_event("closed", within_s=30)
+    operator.await_event("closed")
     first.send(signal.SIGCONT)
 
     wait_until(lambda: not operator.rows(first.name), "the one that slept lets go")

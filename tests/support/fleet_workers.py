@@ -24,6 +24,8 @@ from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 FLEET = FleetName("test")
+WITHIN_S = 60.0
+"""Workers start in 2 s and defects last 9 s on an idle machine."""
 PLAN = resolve_plan(only=["video-black", "stream-unavailable"])
 
 
@@ -121,7 +123,7 @@ class PlayedOperator:
         state: str,
         *,
         claimed: bool = True,
-        within_s: float = 20.0,
+        within_s: float = WITHIN_S,
     ) -> StreamRow:
         def look() -> StreamRow | None:
             row = self.rows(worker).get(spec.stream)
@@ -136,7 +138,7 @@ class PlayedOperator:
         events = [one.told for one in self.events() if one.told.event.kind != "updated"]
         return [(one.event.kind, one.revision) for one in events]
 
-    def await_event(self, kind: str, *, within_s: float = 20.0) -> RecordedEvent:
+    def await_event(self, kind: str, *, within_s: float = WITHIN_S) -> RecordedEvent:
         def look() -> RecordedEvent | None:
             found = [one for one in self.events() if one.told.event.kind == kind]
             return found[-1] if found else None

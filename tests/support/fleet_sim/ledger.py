@@ -56,6 +56,7 @@ class Told:
     """Redis lost it, and no operator was there that knew it."""
     kinds: Counter[str] = field(default_factory=Counter)
     """Of all that was told of it."""
+    closed_at: float = 0.0
     kept: Counter[str] = field(default_factory=Counter)
     """Of what Redis has not lost since."""
     revisions: set[int] = field(default_factory=set)
@@ -164,6 +165,8 @@ class Ledger:
         told.revisions.add(event.revision)
         told.kinds[event.kind] += 1
         told.kept[event.kind] += 1
+        if event.kind == "closed":
+            told.closed_at = event.when
         if problem := _out_of_order(event.kind, told):
             raise ViolationError(f"{event}: {defect} was {problem}")
 
@@ -196,23 +199,26 @@ class Ledger:
 
     def settle(self, until: float) -> dict[str, int]:
         """Judge all defects that ended before `until`; returns how many there were of each sort."""
-        tally: Counter[str] = Counter()
-        for defect in self._world.defects:
-            if defect.end >= until:
-                continue
-            tally["defects"] += 1
-            incident = self._incident_of.get(defect.number)
-            if incident is None:
-                if self._had_to_be_told(defect):
-                    raise ViolationError(
-                        f"{defect} was never told; watched by {self._spans_of(defect)}"
-                    )
-                tally["not told"] += 1
-                continue
-            tally["incidents"] += 1
+        over = [defect for defect in self._world.defects if defect.end < until]
+        told = [defect for defect in over if defect.number in self._incident_of]
+        for defect in told:
+            incident = self._incident_of[defect.number]
             if not self.told[incident].kinds["closed"] and not self._is_forgotten(incident):
                 raise ViolationError(f"{defect} was opened as {incident} and never closed")
-        return dict(tally)
+        for defect in over:
+            if defect.number not in self._incident_of and self._had_to_be_told(defect):
+                raise ViolationError(self._why_untold(defect))
+        return {"defects": len(over), "incidents": len(told), "not told": len(over) - len(told)}
+
+    def _why_untold(self, defect: Defect) -> str:
+        """Nobody told it, or it was told as one before it that should have been over."""
+        for one in self._world.of(defect.stream, defect.detector, defect.track):
+            incident = self._incident_of.get(one.number)
+            if one.end >= defect.onset or incident is None:
+                continue
+            if self.told[incident].closed_at > defect.onset:
+                return f"{one} was opened as {incident} and never closed before {defect}"
+        return f"{defect} was never told; watched by {self._spans_of(defect)}"
 
     def _is_forgotten(self, incident: str) -> bool:
         """It is open, Redis lost it, no operator knew it, and the worker that did was not there."""

@@ -90,7 +90,7 @@ MUTATIONS = (
     Mutation(
         "events of older epochs are recorded",
         COMEBACKS,
-        "two publishers|told twice|closed",
+        "two publishers",
         script="publish",
         piece="""if claim and claim.epoch > told.epoch then
   return {'fenced', claim.epoch, claim.worker}
@@ -101,7 +101,7 @@ end""",
     Mutation(
         "an epoch is handed out again",
         DEATHS,
-        "not watched|epoch",
+        "not watched",
         script="assign",
         piece="epoch = math.max(before, epoch) + 1",
         instead="epoch = math.max(before, epoch, 1)",
@@ -109,14 +109,14 @@ end""",
     Mutation(
         "a new owner adopts nothing",
         DEATHS,
-        "never closed|told twice|never told",
+        "never closed|told twice",
         script="claim",
         piece="incidents[#incidents + 1] = redis.call('HGET', KEYS[7], id)",
     ),
     Mutation(
         "events that were seen are recorded again",
         TROUBLE,
-        "told twice|closed",
+        "this revision of",
         script="publish",
         piece="""if known.state == 'closed' or known.revision >= told.revision then
     return {'seen'}
@@ -125,7 +125,7 @@ end""",
     Mutation(
         "what an older owner saw is not compared",
         COMEBACKS,
-        "told twice|began after",
+        "is told twice, as",
         script="merge",
         piece="local id, same = find_same()",
         instead="local id, same",
@@ -145,7 +145,7 @@ end""",
     Mutation(
         "events are sent once and not kept",
         TROUBLE,
-        "never told|never closed|before it was opened|Redis",
+        "never told|never closed|before it was opened",
         replaced=(Sender, "_send", _send_once),
     ),
     Mutation(

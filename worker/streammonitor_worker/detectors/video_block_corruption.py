@@ -13,8 +13,9 @@ Reads
     `Picture.corrupt`, `Picture.key`, `Picture.change`.
 Not a defect
     Ordinary blockiness of low bit rates, most of which comes with key pictures; mosaics, whose
-    seams come all the time; a cut, whose edges come everywhere, not only on borders of blocks; a
-    rectangle that appears, as it has but two borders each way.
+    seams come all the time, or with which what was inside of the blocks goes; a cut, whose edges
+    come everywhere, not only on borders of blocks; a rectangle that appears, as it has but two
+    borders each way.
 Limits
     What was encoded again and is damaged without steps on the borders of blocks is not seen: moved
     and frozen parts, whole pictures that were lost, flat graphics; nor what was scaled, as that
@@ -22,7 +23,7 @@ Limits
     streams encoded again at crf 20-28, 67 % of those with more than 30 % of the picture wrong were
     told (69 % where that lasted six pictures), three fifths of them to the picture and most others
     within 0.2 s, as most seams come after the first picture; half of the ends were exact, four
-    fifths within 0.2 s. Of 131 look-alikes two were told: mosaics that pulse. What the decoder
+    fifths within 0.2 s. Of 131 look-alikes one was told: a mosaic that pulses. What the decoder
     filled in is told although it may not be seen, in a picture that stands still.
 Source
     alarm after 0.2 s: DESIGN; five pictures at 25/s. `share` was measured: blocks painted over a
@@ -47,6 +48,7 @@ from streammonitor_worker.media.seams import (
     seams,
     share_between,
     share_of,
+    texture,
 )
 from streammonitor_worker.media.suspicion import Suspicion, changed_share
 
@@ -65,6 +67,8 @@ _AT_KEY = 1.4
 seams, which the pictures after them smooth out."""
 _CUT_SHARE = 0.7
 """Share of pixels that change at a cut; painted damage changed up to 0.5 of them."""
+_LEFT = 0.25
+"""Share of the texture inside of blocks that the least gross damage leaves; a mosaic, a tenth."""
 _UNUSUAL = 3.0
 """Times as many seams as lately: moving mosaics make new ones all the time."""
 _FORGETS = 0.99
@@ -173,6 +177,9 @@ class VideoBlockCorruption(Detector[Picture]):
             or at_once - share_between(luma, borders_apart(picture.height)) < wanted
         ):
             return None
+        if _is_mosaic(picture):
+            self._suspicion.reset()
+            return None
         self._peak = at_once
         return came.copy()
 
@@ -183,6 +190,13 @@ class VideoBlockCorruption(Detector[Picture]):
             return picture.key or picture.time - self._reported_at > _LONGEST_S
         assert self._came is not None  # noqa: S101 - asked only while there is damage
         return share_of(now & self._came) < _STAYS * self._peak
+
+
+def _is_mosaic(picture: Picture) -> bool:
+    """Whether little is left inside of blocks of what was there: damage leaves other parts as they
+    are, an effect that shows a picture in large blocks does not."""
+    before = picture.previous_luma
+    return before is not None and texture(picture.to_8_bits(picture.luma)) < _LEFT * texture(before)
 
 
 def _present(picture: Picture, came: Map, since: float | None = None) -> Measure:

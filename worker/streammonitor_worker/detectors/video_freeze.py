@@ -39,7 +39,8 @@ Not a defect
 Limits
     Life that the encoder has removed is frozen: grain below 1 Mb/s, digits of 30 levels. Details
     that change with key pictures only, or by less than those do at H.264's quality 40 or 150 kb/s
-    for 360p, may be taken for these.
+    for 360p, may be taken for these: of 18 clips of 360p with a digit of 8×12 to 16×24 samples at
+    quality 40 nine were, in eight of which nothing was left to change between key pictures.
 Source
     FFmpeg, libavfilter/vf_freezedetect.c: the first frozen picture as the reference, duration
     2 s. Its mean difference of at most -60 dB finds no freeze whose key pictures differ (they do

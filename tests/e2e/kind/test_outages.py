@@ -173,6 +173,37 @@ def test_lost_node_of_the_operator_is_taken_over(
     watching.wait("live")
 
 
+def test_without_the_node_of_redis_other_streams_are_watched(
+    watching: Watching, release: Release, cluster: Cluster, figures: Figures
+) -> None:
+    """Redis waits for its node; streams on other nodes are watched on, where they are."""
+    release.uninstall()  # its volume stays on its node
+    release.ensure(redis={"nodeSelector": None, "tolerations": [], "affinity": None})
+    owners = rest(watching)
+    (pod,) = cluster.pods(NAMESPACE, "redis")
+    node = pod["spec"]["nodeName"]
+    nodes = {name_of(pod): pod["spec"]["nodeName"] for pod in release.workers()}
+    others = [stream for stream, (worker, _) in owners.items() if nodes[worker] != node]
+    assert node != f"{cluster.name}-control-plane", "other pods of this test are there"
+    assert others, "no stream is on another node"
+
+    began = time.time()
+    try:
+        run("docker", "stop", node)
+        cluster.await_true(lambda: time.time() - began >= AWAY_S, "a minute has gone", AWAY_S + 10)
+    finally:
+        run("docker", "start", node)
+    await_ready_again(release, "redis", identity(pod))
+    release.await_workers(WORKERS, 180)
+    watching.wait("live", within_s=BACK_S)
+
+    unwatched_s = max(watching.unwatched_s(began, one.partition("/")[2]) for one in others)
+    figures.add("node of Redis away for a minute, other nodes: unwatched", unwatched_s, 0)
+    assert unwatched_s == 0
+    now = watching.owners()
+    assert {one: now[one] for one in others} == {one: owners[one] for one in others}
+
+
 def test_without_api_server_streams_are_watched(
     watching: Watching, cluster: Cluster, figures: Figures
 ) -> None:

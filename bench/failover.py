@@ -60,6 +60,8 @@ class Sample:
     began: float
     """Wall clock: when the worker was killed, or told to drain."""
     to_worker: WorkerId | None = None
+    assigned: float | None = None
+    """When the operator had given it to another."""
     claimed: float | None = None
     first_media: float | None = None
     old_last_seen: float = 0.0
@@ -149,9 +151,13 @@ def follow(fleet: Fleet, samples: list[Sample], within_s: float = 30.0) -> None:
     while any(one.first_media is None or one.claimed is None for one in samples):
         if time.monotonic() > until:
             raise SystemExit(f"not taken over in {within_s:.0f} s: {samples}")
+        given = fleet.store.read_assignments()
         owners = fleet.owners()
         tables = fleet.reader.read_fleet().tables
         for one in samples:
+            others = (some.by_stream for name, some in given.items() if name != one.from_worker)
+            if one.assigned is None and any(one.stream in streams for streams in others):
+                one.assigned = time.time()
             look_at(one, owners, {w: {r.stream: r for r in t.rows} for w, t in tables.items()})
         time.sleep(POLL_S)
 
@@ -248,8 +254,15 @@ def report(what: str, values: Sequence[float], target: str) -> None:
     )
 
 
-def judge(fleet: Fleet, truths: list, since: float, until: float) -> Counter[str]:  # type: ignore[type-arg]
-    """Compare what was told with what was broadcast between two moments."""
+def judge(
+    fleet: Fleet,
+    truths: list,  # type: ignore[type-arg]
+    since: float,
+    until: float,
+    samples: Sequence[Sample],
+) -> Counter[str]:
+    """Compare what was told with what was broadcast between two moments; of a defect that nobody
+    watched for a part, as its stream changed its owner then, it is counted apart."""
     result: Counter[str] = Counter()
     with (fleet.folder / "events.jsonl").open("w") as kept:
         kept.writelines(f"{one.as_json()}\n" for one in fleet.reader.read_events(merged=True))
@@ -271,8 +284,16 @@ def judge(fleet: Fleet, truths: list, since: float, until: float) -> Counter[str
                 continue
             # By the stream's own time: a busy machine broadcasts late.
             near = [i for at, i in told[spec.stream] if abs(at - defect.onset_s) < 1]
+            in_gap = any(
+                one.stream == spec.stream
+                and onset < (one.first_media or one.began)
+                and one.began < onset + BLACK_S
+                for one in samples
+            )
             result["defects"] += 1
             result["lost"] += not near
+            result["in a gap"] += in_gap
+            result["in a gap and lost"] += in_gap and not near
             if len(near) != 1:
                 print(f"  {spec.stream}: black at {wall_time(onset)}: {near}", file=sys.stderr)
             result["doubled"] += len(near) > 1
@@ -313,12 +334,16 @@ def main() -> None:
             unwatched = [max(0.0, (m.first_media or 0) - m.old_last_seen) for m in moves]
             report("move: unwatched", unwatched, "0")
             report("move: drain to claim", [(m.claimed or 0) - m.began for m in moves], "")
-            print(f"  incidents: {dict(judge(fleet, truths, began, moved))}   lost 0, doubled 0")
+            print(
+                f"  incidents: {dict(judge(fleet, truths, began, moved, moves))}  lost, doubled: 0"
+            )
         if kills:
+            given = [(k.assigned or 0) - k.began for k in kills]
+            report("kill: noticed, and given to another", given, "<= 3.5")
             report("kill: claimed by another", [(k.claimed or 0) - k.began for k in kills], "")
             back = [(k.first_media or 0) - k.began for k in kills]
             report("kill: first picture decoded again", back, "p99 <= 5")
-            print(f"  incidents: {dict(judge(fleet, truths, moved, killed))}   doubled 0")
+            print(f"  incidents: {dict(judge(fleet, truths, moved, killed, kills))}   doubled 0")
         print(f"  gaps in coverage: {len(fleet.reader.read_gaps())}; logs in {folder}")
 
 

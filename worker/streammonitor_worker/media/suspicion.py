@@ -43,7 +43,7 @@ _SPREAD = 0.005
 """The least spread that is believed: a second of a picture that rests tells little."""
 _STANDS_OUT, _CLEAR = 0.008, 0.015
 """By how much a look, and a trial, must exceed what is usual; roots of shares."""
-_TIMES, _SPREADS = 2.0, 1.5
+_TIMES, _SPREADS = 2.0, 2.0
 """Times the mean, and times the spread, that is usual."""
 _RISES = 5.0
 """Times as many new seams as lately: what moves makes new ones all the time."""
@@ -69,6 +69,8 @@ _CHANGED = 12
 """Levels from which a pixel is another one."""
 _LATELY = 5
 """Looks that together must show damage that goes on."""
+_RESTS = 0.15
+"""Levels up to which a picture rests: pictures of a freeze differ by no more."""
 _PAUSE_S = 0.9
 """Seconds without too many steps after which damage is over: less than the time to clear."""
 _LONGEST_S = 10.0
@@ -169,6 +171,8 @@ class Suspicion:
         rises = self._note(picture, came)
         if self._is_cut(picture):
             self._coarse_until = picture.time + _CUT_S
+        if (picture.change or 0.0) <= _RESTS:
+            return self._rest(picture)
         is_due = picture.time >= self._next_look - 1e-6
         if self._trial is None and not rises and not is_due:
             return None
@@ -181,6 +185,14 @@ class Suspicion:
         assert self._trial is not None  # noqa: S101 - `_suspects` has begun one
         self._next_look = picture.time + _TRIAL_S
         return self._follow(self._trial, picture, look)
+
+    def _rest(self, picture: Picture) -> float | None:
+        """Nothing moves: whatever lies on borders does so in each look, by chance or not."""
+        trial = self._trial
+        if trial is None or not trial.is_damage or picture.time - trial.onset > _LONGEST_S:
+            self._trial = None
+            return None
+        return trial.shown
 
     def _note(self, picture: Picture, came: float) -> bool:
         """Take note of new seams; whether they are so many that they have to be looked at."""

@@ -10,6 +10,8 @@ CHECKED := $(SOURCES) tests bench
 # What a fresh machine can run: no cluster, no installation.
 LEVELS := tests/unit tests/media tests/contract tests/simulation tests/kubernetes
 PYTEST_ARGS ?=
+# A third of what the tests take is waiting: for a heartbeat, a segment, a server.
+TEST_PROCESSES ?= $(shell echo $$(( $$(nproc) + 1 )))
 ARGS ?=
 export URL
 
@@ -44,13 +46,13 @@ watch: $(READY)  ## Watch a source: make watch URL=https://… [ARGS='--output j
 	@$(BIN)/streammonitor watch $(ARGS) -- "$$URL"
 
 test: $(READY)  ## Run all tests that this machine can run, but those of `make e2e`
-	$(BIN)/pytest -n auto $(LEVELS) $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(TEST_PROCESSES) $(LEVELS) $(PYTEST_ARGS)
 
 unit: $(READY)  ## Run the unit tests: seconds
 	$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
 media: $(READY)  ## Run the tests on encoded clips
-	$(BIN)/pytest -n auto tests/media $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(TEST_PROCESSES) tests/media $(PYTEST_ARGS)
 
 e2e: $(READY)  ## Use the package as a user would, and on a kind cluster where docker is there
 	@if docker info >/dev/null 2>&1; then \

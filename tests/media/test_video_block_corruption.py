@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,13 +14,7 @@ from streammonitor_api.incident import Incident
 from streammonitor_api.plan import resolve_plan
 from streammonitor_worker.host import Watch, WatchOptions
 from streammonitor_worker.synth import Injection, Recipe, write_clip
-from tests.support.damage import (
-    Damage,
-    flip_stream_bits,
-    lose_packets,
-    lose_slices,
-    recode,
-)
+from tests.support.damage import Damage, flip_stream_bits, lose_packets, lose_slices
 from tests.support.visible import visible_damage
 
 PICTURE_S = 0.04
@@ -70,25 +63,6 @@ def test_damaged_stream_is_one_incident_around_the_damage(
     assert incident.recovery is not None
     assert incident.recovery.media_s >= wrong[-1], "not told as over while it can be seen"
     assert incident.recovery.media_s <= 4.0 + PICTURE_S, "the next whole key picture"
-
-
-@pytest.mark.parametrize(("picture", "seed"), [("sport", 1), ("sport", 3)])
-def test_damage_that_was_encoded_again_is_found(picture: str, seed: int, tmp_path: Path) -> None:
-    """Nothing but the picture tells of it: the decoder reports nothing."""
-    clean, spoilt, again = (tmp_path / name for name in ("clean.ts", "spoilt.ts", "again.mp4"))
-    write_clip(
-        replace(RECIPE, duration_s=7, width=640, height=360, picture=picture, seed=seed), clean
-    )
-    lose_packets(clean, spoilt, seed=seed, share=0.06, burst=6, between=WITHIN)
-    recode(spoilt, again, crf=24)
-    wrong = [time for time, share in visible_damage(clean, spoilt) if share > 0.03]
-
-    (incident,) = corruption_of(again)
-
-    assert wrong[0] - 3 * PICTURE_S <= incident.onset.media_s < wrong[-1]
-    assert incident.recovery is not None
-    assert incident.recovery.media_s == pytest.approx(wrong[-1], abs=0.4)
-    assert corruption_of(clean) == []
 
 
 @pytest.mark.parametrize("picture", ["testcard", "pan", "sport", "slide", "dark"])

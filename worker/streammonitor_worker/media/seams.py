@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streammonitor_worker.media.tiles import difference
+from streammonitor_worker.media.tiles import difference, mean_difference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,8 @@ SEGMENT = 8
 """Samples of a piece of a border that is judged as one."""
 BETWEEN = (5, 8, 11)
 """Lines between two borders: two that no codec makes blocks of, and one that mosaics have."""
+_INSIDE = 4
+"""A line inside of blocks of 16 samples, and of 8."""
 _STEP = 12
 """Levels by which a seam exceeds the steps beside it: above what deblocking and noise leave."""
 _STEPPED = 6
@@ -92,6 +94,13 @@ def new_seams(now: Map, before: Map) -> Map:
 def share_between(luma: U8, apart: int = APART) -> float:
     """Share of segments that look like seams on lines between the borders, 0-1: the most."""
     return max(share_of(seams(luma, line, apart)) for line in BETWEEN)
+
+
+def texture(luma: U8) -> float:
+    """Mean change from row to row inside of blocks, levels."""
+    count = luma.shape[0] // BLOCK * BLOCK
+    above, below = (luma[line:count:BLOCK] for line in (_INSIDE, _INSIDE + 1))
+    return mean_difference(above, below) if above.size else 0.0
 
 
 def share_of(found: Map) -> float:

@@ -7,6 +7,7 @@ import pytest
 
 from streammonitor_worker.detectors.video_block_corruption import VideoBlockCorruption
 from streammonitor_worker.media import Picture
+from tests.support.seeing import texture
 
 FRAME_S = 0.04
 SMOOTH = np.tile(np.linspace(40, 200, 320, dtype=np.uint8), (192, 1))
@@ -85,6 +86,14 @@ def test_mosaic_that_moves_all_the_time_is_no_damage() -> None:
     mosaic = [damaged() if number % 2 else SMOOTH for number in range(60)]
 
     assert present_at(mosaic) == []
+
+
+def test_picture_that_is_shown_in_large_blocks_for_a_while_is_no_damage() -> None:
+    scene = texture(192, 320, contrast=20)
+    blocks = scene.reshape(12, 16, 20, 16).mean((1, 3)).astype(np.uint8)
+    mosaic = np.kron(blocks, np.ones((16, 16), np.uint8))
+
+    assert present_at([scene] * 40 + [mosaic] * 40 + [scene] * 20) == []
 
 
 @pytest.mark.parametrize("settled", [0, 5])

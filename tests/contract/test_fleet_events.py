@@ -222,6 +222,25 @@ def test_newer_owner_adopts_what_the_older_one_told_late(fleet: Fleet, failover:
     assert failover.merge(late_end).outcome == "merged"
 
 
+def test_newer_owner_that_begins_further_back_tells_nothing_again(
+    fleet: Fleet, failover: Failover
+) -> None:
+    """What the older owner told after the newer one's claim, its end included, was not there to
+    be read with the claim."""
+    onset_s = failover.at_s - 6
+    failover.merge(a_told(epoch=1, incident="old", onset_s=onset_s), over_s=2)
+    failover.merge(
+        a_told("closed", 2, epoch=1, incident="old", onset_s=onset_s, recovery_s=onset_s + 2)
+    )
+
+    again = failover.new.publish(a_told(epoch=2, incident="again", onset_s=onset_s + 0.5))
+    next_one = failover.new.publish(a_told(epoch=2, incident="next", onset_s=onset_s + 3))
+
+    assert (again.outcome, again.into) == ("merged", "old")
+    assert next_one.outcome == "recorded"
+    assert _ids(fleet) == [("opened", "old.1"), ("closed", "old.2"), ("opened", "next.1")]
+
+
 def test_older_owner_may_close_what_nobody_adopted(fleet: Fleet, failover: Failover) -> None:
     failover.merge(a_told(epoch=1, onset_s=failover.at_s - 5))
 

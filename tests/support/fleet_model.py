@@ -13,6 +13,7 @@ from streammonitor_api.fleet.worker_store import SAME_DEFECT_MS
 Outcome = tuple[object, ...]
 FENCED: Outcome = ("fenced",)
 LOST: Outcome = ("lost",)
+SEEN_LATE_MS = 2000
 
 
 @dataclass
@@ -201,7 +202,8 @@ class FleetModel:
             return LOST
         if (held.worker, held.incarnation) != (worker, incarnation):
             return FENCED
-        return self._known_answer(told) or self._adopt(told) or self._record(told, _over_ms(told))
+        answer = self._known_answer(told) or self._adopt(told) or self._merge_late(told, held)
+        return answer or self._record(told, _over_ms(told))
 
     def merge(
         self, told: FleetEvent, over_ms: int | None, worker: str, incarnation: str
@@ -261,6 +263,26 @@ class FleetModel:
         adopted = replace(other, state="adopted", into=name, epoch=told.epoch)
         self.incidents[told.stream][told.event.incident.id] = adopted
         return "adopt", name, other.revision, other.onset_ms
+
+    def _merge_late(self, told: FleetEvent, held: Holder) -> Outcome | None:
+        """It is what the owner before told after this claim, and is over."""
+        onset_ms = told.event.incident.onset.wall_ms
+        if self._incident(told) or onset_ms >= held.at_ms:
+            return None
+        found = [
+            (known.onset_ms, name)
+            for name, known in self.incidents.get(told.stream, {}).items()
+            if known.state == "closed"
+            and known.late == (held.epoch, held.incarnation)
+            and known.track == _track(told)
+            and known.over_ms is not None
+            and known.onset_ms - SEEN_LATE_MS <= onset_ms <= known.over_ms
+        ]
+        if not found:
+            return None
+        into = min(found)[1]
+        self.history.append((told.event.kind, told.id, into))
+        return self._note_merged(told, _over_ms(told), into)
 
     def _record(
         self, told: FleetEvent, end_ms: int | None, late: tuple[int, str | None] | None = None

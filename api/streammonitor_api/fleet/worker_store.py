@@ -191,9 +191,10 @@ class WorkerStore:
         """Record an event of a stream that this worker owns at that epoch.
 
         `over_ms` is as of `merge`: what is told again late is not taken for what is open now.
-        Outcomes are told in `Publication`, all but `merged`. Raises FencedError when somebody
-        else owns the stream: what was noticed before that belongs to `merge`. Raises LostError
-        when Redis knows of no claim: claim it again, then publish again.
+        Outcomes are told in `Publication`; `merged` where the owner before told of the same after
+        this one had claimed. Raises FencedError when somebody else owns the stream: what was
+        noticed before that belongs to `merge`. Raises LostError when Redis knows of no claim: claim
+        it again, then publish again.
         """
         reply = self._publish("publish", told, _over_ms(told, over_ms), [])
         match reply[0]:

@@ -122,6 +122,17 @@ local function adopt_into(keys, told, other)
   }
 end
 
+-- Notes that an event was another's view of an incident, or of none that is kept: ''.
+local function note_merged(keys, told, into)
+  write_known(keys.incidents_of, told.id, {
+    revision = told.revision, epoch = told.epoch, state = 'merged:' .. into,
+    onset_ms = told.onset_ms, recovery_ms = told.recovery_ms, noted_ms = now_ms(),
+    track = told.track,
+  })
+  prune_known(keys.incidents_of)
+  return {'merged', into}
+end
+
 -- The answer to an event of an incident that goes by another's id; nil for one of its own.
 local function answer_other(keys, known)
   local how, other = string.match(known.state, '^(%a+):(.*)$')

@@ -19,16 +19,6 @@ local claim = read_claim(KEYS[1], told.stream)
 local newer_ms = newer_claim_ms(claim, told.epoch, told.worker, told.incarnation)
 local this_claim = claim and claim.epoch .. '@' .. claim.incarnation or '-'
 
-local function remember_merged(into)
-  write_known(keys.incidents_of, told.id, {
-    revision = told.revision, epoch = told.epoch, state = 'merged:' .. into,
-    onset_ms = told.onset_ms, recovery_ms = told.recovery_ms, noted_ms = now_ms(),
-    track = told.track,
-  })
-  prune_known(keys.incidents_of)
-  return {'merged', into}
-end
-
 -- Whether a known incident is the defect that is told of.
 local function is_same(known)
   if known.track ~= told.track or not is_own(known) then
@@ -88,13 +78,13 @@ if known then
   return {'recorded'}
 end
 if newer_ms and told.onset_ms >= newer_ms then
-  return remember_merged('')
+  return note_merged(keys, told, '')
 end
 local id, same = find_same()
 if id then
   append_event(keys.events, told, id)
   move_onset(id, same)
-  return remember_merged(id)
+  return note_merged(keys, told, id)
 end
 record_event(keys, told, nil, newer_ms and this_claim)
 return {'recorded'}

@@ -17,6 +17,7 @@
 --         {'fenced', epoch, worker}: somebody else owns the stream
 --         {'blank'}: Redis lost all it knew, and the operator has not written it back
 --         {'unclaimed'}: nobody is known to own it at this epoch
+local SEEN_LATE_MS = 2000  -- by which two workers may differ in when the same picture was
 if is_blank(KEYS[6]) then
   return {'blank'}
 end
@@ -31,6 +32,26 @@ end
 if claim.worker ~= told.worker or claim.incarnation ~= told.incarnation then
   return {'fenced', claim.epoch, claim.worker}
 end
+
+-- An incident that is over, and that the owner before told after this one had claimed: who begins
+-- further back sees it again, and did not read of it with the claim.
+local function find_late()
+  if told.onset_ms >= claim.claimed_ms then
+    return nil
+  end
+  local this_claim, id, onset_ms = claim.epoch .. '@' .. claim.incarnation, nil, nil
+  local flat = redis.call('HGETALL', keys.incidents_of)
+  for index = 1, #flat, 2 do
+    local known = parse_known(flat[index + 1])
+    if known.state == 'closed' and known.late == this_claim and known.track == told.track
+        and known.onset_ms - SEEN_LATE_MS <= told.onset_ms and told.onset_ms <= known.recovery_ms
+        and (not id or known.onset_ms < onset_ms) then
+      id, onset_ms = flat[index], known.onset_ms
+    end
+  end
+  return id
+end
+
 local known = read_known(keys.incidents_of, told.id)
 if known then
   if not is_own(known) then
@@ -46,6 +67,11 @@ else
   local other = open_on(keys, told.track)
   if other and not was_over(told, read_known(keys.incidents_of, other)) then
     return adopt_into(keys, told, other)
+  end
+  local late = find_late()
+  if late then
+    append_event(keys.events, told, late)
+    return note_merged(keys, told, late)
   end
 end
 record_event(keys, told, known)

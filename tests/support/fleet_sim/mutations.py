@@ -96,7 +96,7 @@ MUTATIONS = (
   return {'fenced', claim.epoch, claim.worker}
 end""",
         instead="if true then claim = {epoch = told.epoch, worker = told.worker,"
-        " incarnation = told.incarnation} end",
+        " incarnation = told.incarnation, claimed_ms = 0} end",
     ),
     Mutation(
         "an epoch is handed out again",
